@@ -1,0 +1,61 @@
+/**
+ * Every limit of Holdfast, in one place. Bytes are bytes of UTF-8 JSON or text, times are milliseconds,
+ * unless a name says otherwise. A refusal names the limit it stands on.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export const LIMITS = {
+  jobNameLength: 200,
+  stepsPerJob: 10_000,
+  needsPerJob: 100_000,
+  labelsPerJob: 32,
+  labelLength: 200,
+  queueLength: 100,
+  idempotencyKeyLength: 255,
+  cancelReasonLength: 500,
+  /** One `with`, one input, one output. */
+  valueBytes: 256 * KIB,
+  /** All outputs that one step's expressions read. */
+  inputsBytes: 8 * MIB,
+  expressionBytes: 4 * KIB,
+  submitBodyBytes: 16 * MIB,
+  bodyBytes: 1 * MIB,
+  jsonDepth: 64,
+  logBytesPerAttempt: 10 * MIB,
+  logChunkBytes: 64 * KIB,
+  /** How long log lines of a claim that ended are still taken. */
+  logGrace: 10 * SECOND,
+  maxAttempts: 100,
+  maxLosses: 100,
+  delay: 30 * DAY,
+  stepTimeout: 30 * DAY,
+  jobTimeout: 365 * DAY,
+  wait: 60 * SECOND,
+  priority: 100,
+  errorsPerProblem: 100,
+  pageDefault: 50,
+  pageMax: 500,
+  cleanupDays: 3650,
+  cleanupTime: 20 * SECOND,
+  /** (queue, action) pairs looked at by one claim. */
+  claimPairs: 32,
+} as const;
+
+/** What holds where a definition is silent. Milliseconds. */
+export const DEFAULTS = {
+  queue: 'default',
+  priority: 0,
+  maxAttempts: 1,
+  maxLosses: 5,
+  backoff: 'exponential',
+  retryDelay: 1 * SECOND,
+  retryMaxDelay: 5 * MINUTE,
+  retryJitter: true,
+  stepTimeout: 24 * HOUR,
+  jobTimeout: 30 * DAY,
+} as const;

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { StoredError } from '../domain/errors.ts';
 import type { JobStatus } from '../domain/job-status.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { Backoff } from '../domain/retry-policy.ts';
@@ -7,12 +8,6 @@ import type { StepStatus } from '../domain/step-status.ts';
 /** A jsonb column: read as its value, written as JSON text (a bare string or array would be taken for SQL otherwise). */
 type JsonColumn<T> = ColumnType<T, string | null, string | null>;
 
-/** An error as it is stored on a job, a step or an attempt. */
-export interface StoredError {
-  code: string;
-  message: string;
-  details?: Json;
-}
 
 export interface JobTable {
   id: string;

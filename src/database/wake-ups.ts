@@ -1,0 +1,44 @@
+import { EventEmitter } from 'node:events';
+
+/**
+ * Hints that something may be worth a look, inside this server. A hint may be lost or be wrong: everything that
+ * listens also polls, more slowly, so hints make things quick and polling makes them certain.
+ */
+export interface WakeUps {
+  /** Something visible changed in these jobs. */
+  jobsChanged(ids: Iterable<string>): void;
+  /** Steps may be ready to be claimed. */
+  stepsReady(): void;
+  /** Steps or jobs wait for a decision, or something falls due sooner than expected. */
+  somethingDue(): void;
+  /** Calls back on changes of one job, until the returned function is called. */
+  onJobChanged(id: string, listener: () => void): () => void;
+  /** Calls back on changes of any job, with their ids. */
+  onJobsChanged(listener: (ids: string[]) => void): () => void;
+  onStepsReady(listener: () => void): () => void;
+  onSomethingDue(listener: () => void): () => void;
+}
+
+/** The hints of one server; they do not leave the process. */
+export function createWakeUps(): WakeUps {
+  const emitter = new EventEmitter();
+  emitter.setMaxListeners(0);
+  const on = (event: string, listener: (...args: never[]) => void) => {
+    emitter.on(event, listener as () => void);
+    return () => void emitter.off(event, listener as () => void);
+  };
+  return {
+    jobsChanged(ids) {
+      const list = [...ids];
+      if (list.length === 0) return;
+      for (const id of list) emitter.emit(`job:${id}`);
+      emitter.emit('jobs', list);
+    },
+    stepsReady: () => void emitter.emit('ready'),
+    somethingDue: () => void emitter.emit('due'),
+    onJobChanged: (id, listener) => on(`job:${id}`, listener),
+    onJobsChanged: (listener) => on('jobs', listener),
+    onStepsReady: (listener) => on('ready', listener),
+    onSomethingDue: (listener) => on('due', listener),
+  };
+}

@@ -1,0 +1,56 @@
+import type { Json } from './json.ts';
+
+/** One thing that is wrong in a request: where (a JSON pointer), a stable code, and what to write instead. */
+export interface Problem {
+  pointer: string;
+  code: string;
+  detail: string;
+}
+
+/** An error of a job, a step or an attempt, as it is stored and shown. */
+export interface StoredError {
+  code: string;
+  message: string;
+  details?: Json;
+}
+
+/** Every way in which a request can end early. `http/problem-details.ts` gives each its status and title. */
+export type ErrorCode =
+  | 'bad_request'
+  | 'invalid_json'
+  | 'invalid_query'
+  | 'invalid_header'
+  | 'invalid_cursor'
+  | 'invalid_definition'
+  | 'invalid_body'
+  | 'idempotency_conflict'
+  | 'job_not_found'
+  | 'step_not_found'
+  | 'attempt_not_found'
+  | 'route_not_found'
+  | 'method_not_allowed'
+  | 'job_terminal'
+  | 'job_not_terminal'
+  | 'job_not_retryable'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'forbidden_host'
+  | 'forbidden_origin'
+  | 'request_timeout'
+  | 'headers_too_large'
+  | 'database_unavailable'
+  | 'shutting_down'
+  | 'internal_error';
+
+/** "This request ends here": thrown by operations and routes, answered as a problem document. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: Problem[];
+
+  constructor(code: ErrorCode, detail: string, errors: Problem[] = []) {
+    super(detail);
+    this.name = 'AppError';
+    this.code = code;
+    this.errors = errors;
+  }
+}

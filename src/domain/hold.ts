@@ -1,0 +1,67 @@
+import { changeJob, type JobDraft, type JobState, moveJob, moveStep, type StepState } from './draft.ts';
+
+/** Whether the job lets steps become ready at all: not before its `run_at`, not while paused, not once it is over. */
+export function isOpenForWork(job: JobState): boolean {
+  return job.status === 'queued' || job.status === 'running';
+}
+
+/** How many more steps may be ready or running now. */
+export function room(job: JobState): number {
+  if (!isOpenForWork(job)) return 0;
+  if (job.max_parallel === null) return Number.POSITIVE_INFINITY;
+  return job.max_parallel - job.steps_ready - job.steps_running;
+}
+
+/** A step that its graph lets go and only the job holds back. */
+export function isHeld(step: StepState): boolean {
+  return step.status === 'pending' && step.unmet === 0 && !step.undecided;
+}
+
+/** Puts a step among the held ones; `promoteHeld` is the one place that decides whether it may go on. */
+export function hold(draft: JobDraft, step: StepState, changes: Partial<StepState> = {}): void {
+  moveStep(draft, step, 'pending', { reason: 'held', ...changes });
+}
+
+// Each step of a job takes its turn this much after the one before it, so that a giant job spreads its claim on the
+// queue over time and a small one slips in between.
+const TURN_SPACING_MS = 5;
+
+/**
+ * Promotes held steps of the draft in order of their ordinal, as far as there is room. Steps that are held in the
+ * database but not in the draft must have been loaded before, lowest ordinals first.
+ */
+export function promoteHeld(draft: JobDraft): void {
+  let left = room(draft.job);
+  if (left <= 0) return;
+  const held = [...draft.steps.values()].filter(isHeld).sort((a, b) => a.ordinal - b.ordinal);
+  for (const step of held) {
+    if (left <= 0) return;
+    const turn = draft.now + draft.job.steps_ready * TURN_SPACING_MS;
+    moveStep(draft, step, 'ready', { ready_at: draft.now, turn });
+    draft.promoted.push(step);
+    left -= 1;
+  }
+}
+
+/** The right to run one step: who, under which id, for how long. */
+export interface Grant {
+  claim_id: string;
+  claimed_by: string;
+  ttl_ms: number;
+}
+
+/** Hands a ready step to a worker. The claim never outlives the attempt's or the job's deadline. */
+export function grantClaim(draft: JobDraft, step: StepState, grant: Grant): void {
+  const { now, job } = draft;
+  moveStep(draft, step, 'running', {
+    claim_id: grant.claim_id,
+    claimed_by: grant.claimed_by,
+    claim_expires_at: Math.min(now + grant.ttl_ms, now + step.timeout_ms, job.deadline_at),
+    attempt: step.attempt + 1,
+    started_at: now,
+    progress: null,
+    turn: null,
+  });
+  if (job.status === 'queued') moveJob(draft, 'running', { started_at: now });
+  else changeJob(draft, {});
+}

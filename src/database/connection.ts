@@ -1,0 +1,74 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './tables.ts';
+
+/** Where the database is: a URL from the operator, or the parts that the embedded server gives. */
+export type DatabaseAddress =
+  | string
+  | { host: string; port: number; user: string; password: string; database: string };
+
+export type PoolSettings = {
+  connection: DatabaseAddress;
+  /** Most connections open at once. */
+  max: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  /** Told when an idle connection breaks; the pool replaces it by itself. */
+  onError?: (error: Error) => void;
+  /** Overrides of the session's timeouts, in milliseconds; 0 switches one off. */
+  timeouts?: Partial<SessionTimeouts>;
+};
+
+export type SessionTimeouts = { lock: number; idleInTransaction: number; statement: number };
+
+// Short, because a transaction that waits or sleeps holds a job that others need; such errors are retried.
+const ENGINE_TIMEOUTS: SessionTimeouts = { lock: 2_000, idleInTransaction: 2_000, statement: 30_000 };
+
+const INT8 = 20;
+
+// bigint columns here are counters and byte offsets, far below 2^53; the driver's strings would only be cast.
+// Kept on the pool instead of in the driver's global table, so that importing this file changes nothing else.
+const typeParsers: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text'),
+};
+
+/**
+ * A pool of connections. Every new connection sets the session's timeouts before its first use: one round trip
+ * a connection, none a checkout. A SET, because poolers refuse such settings as startup parameters.
+ */
+export function createPool(settings: PoolSettings): pg.Pool {
+  const timeouts = { ...ENGINE_TIMEOUTS, ...settings.timeouts };
+  const pool = new pg.Pool({
+    ...addressOf(settings.connection),
+    max: settings.max,
+    application_name: settings.applicationName,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: typeParsers,
+    onConnect: (client) => setTimeouts(client, timeouts),
+  });
+  // Without a listener the loss of an idle connection ends the process.
+  pool.on('error', (error) => settings.onError?.(error));
+  return pool;
+}
+
+/** The query builder over a pool; `destroy()` ends the pool. */
+export function createDatabase(pool: pg.Pool): Kysely<Tables> {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** What `pg` wants for an address, for a pool or a single client. */
+export function addressOf(connection: DatabaseAddress): pg.ConnectionConfig {
+  return typeof connection === 'string' ? { connectionString: connection } : { ...connection };
+}
+
+async function setTimeouts(client: pg.ClientBase, timeouts: SessionTimeouts): Promise<void> {
+  await client.query(
+    `select set_config('lock_timeout', $1, false),
+            set_config('idle_in_transaction_session_timeout', $2, false),
+            set_config('statement_timeout', $3, false)`,
+    [timeouts.lock, timeouts.idleInTransaction, timeouts.statement].map(String),
+  );
+}

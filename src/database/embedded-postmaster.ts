@@ -1,0 +1,88 @@
+import { existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import pg from 'pg';
+import type { Cluster } from './embedded-cluster.ts';
+import { disarmStalePid, livePostmaster } from './embedded-pid-file.ts';
+import { runProgram } from './embedded-program.ts';
+import { type EmbeddedConnection, giveTo } from './embedded-settings.ts';
+import { StartupError } from './startup-error.ts';
+
+/**
+ * What stands behind the details of the last start: `ready` takes connections, `starting` is there and does
+ * not yet (or no longer), `down` is nothing of ours.
+ */
+export type PostmasterState = 'ready' | 'starting' | 'down';
+
+/** Looks whether the postmaster of this cluster takes connections. */
+export async function probe(cluster: string, connection: EmbeddedConnection): Promise<PostmasterState> {
+  const client = new pg.Client({ ...connection, database: 'postgres', connectionTimeoutMillis: 2_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ data_directory: string }>('show data_directory');
+    return samePath(rows[0]?.data_directory, cluster) ? 'ready' : 'down';
+  } catch (error) {
+    const CANNOT_CONNECT_NOW = '57P03';
+    if ((error as { code?: string }).code === CANNOT_CONNECT_NOW) return 'starting';
+    return livePostmaster(cluster) === undefined ? 'down' : 'starting';
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Starts the postmaster until it takes connections, however it died before. */
+export async function ensureRunning(cluster: Cluster, isStopping = () => false): Promise<void> {
+  const { folder, connection, log } = cluster;
+  let deadline = Date.now() + 60_000;
+  let output = '';
+  for (let launched = 0; !isStopping(); ) {
+    const state = await probe(folder.cluster, connection);
+    if (state === 'ready') return;
+    // Recovery after a crash takes as long as it takes; only a postmaster that does not stay up counts.
+    if (state === 'starting') deadline = Date.now() + 60_000;
+    else if (Date.now() > deadline) throw new StartupError(`PostgreSQL does not start: ${output || `see ${folder.log}`}`);
+    else if (Date.now() - launched > 250) {
+      // After the death of a postmaster its children linger for a second or two, and until then a start is refused.
+      if (disarmStalePid(folder.cluster)) log.warn('removed the pid of a dead postmaster');
+      output = await launch(cluster);
+      launched = Date.now();
+    }
+    await pause(10);
+  }
+}
+
+/** Lets pg_ctl start a postmaster in a session of its own. Returns what it said. */
+async function launch({ folder, binaries, runAs }: Cluster): Promise<string> {
+  rotateLog(folder.log);
+  if (!existsSync(folder.log)) writeFileSync(folder.log, '', { mode: 0o600 });
+  giveTo(folder.log, runAs);
+  const args = ['start', '-W', '-s', '-D', folder.cluster, '-l', folder.log];
+  const { output, error } = await runProgram(runAs, binaries.pgCtl, args);
+  return error?.message ?? output.trim();
+}
+
+/** Keeps the log of the database from growing for ever; what was before stays for one round. */
+function rotateLog(log: string): void {
+  const LIMIT = 10 * 1024 * 1024;
+  if (existsSync(log) && statSync(log).size > LIMIT) renameSync(log, `${log}.1`);
+}
+
+/** Stops the postmaster and waits until it is gone; open connections are cut, nothing committed is lost. */
+export async function stopPostmaster({ folder, binaries, runAs }: Omit<Cluster, 'connection'>): Promise<void> {
+  for (const mode of ['fast', 'immediate']) {
+    if (livePostmaster(folder.cluster) === undefined) return;
+    await runProgram(runAs, binaries.pgCtl, ['stop', '-s', '-w', '-t', '60', '-m', mode, '-D', folder.cluster]);
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function samePath(a: string | undefined, b: string): boolean {
+  if (a === undefined) return false;
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return a === b;
+  }
+}

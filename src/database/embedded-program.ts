@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+
+/** Whom a program of PostgreSQL runs as. */
+export type RunAs = {
+  /** For messages: the name of a user. */
+  user: string;
+  /** Set where this process is root and must become somebody else. */
+  uid?: number;
+  gid?: number;
+  /** A command that the program is an argument of. */
+  prefix?: string[];
+  /** Who must own the files that PostgreSQL writes; absent where that is this process's user anyway. */
+  owner?: { uid: number; gid: number };
+};
+
+export type ProgramResult = { code: number | null; output: string; error?: NodeJS.ErrnoException };
+
+/**
+ * Runs a program to its end, in a session of its own so that a Ctrl-C in the terminal does not reach it, and
+ * without the PG… variables of our environment, which would redirect it. Never rejects.
+ */
+export function runProgram(
+  runAs: RunAs,
+  file: string,
+  args: string[],
+  input?: string,
+): Promise<ProgramResult> {
+  const [command = file, ...rest] = [...(runAs.prefix ?? []), file, ...args];
+  return new Promise((resolve) => {
+    let output = '';
+    const child = spawn(command, rest, {
+      ...(runAs.uid === undefined ? {} : { uid: runAs.uid }),
+      ...(runAs.gid === undefined ? {} : { gid: runAs.gid }),
+      // The working folder may be one that the other user cannot enter.
+      cwd: '/',
+      detached: true,
+      env: programEnvironment(),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    const collect = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-10_000);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    child.on('error', (error) => resolve({ code: null, output, error }));
+    // Not 'close': the postmaster that pg_ctl leaves behind may hold on to the pipes.
+    child.on('exit', (code) =>
+      setImmediate(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        resolve({ code, output });
+      }),
+    );
+  });
+}
+
+function programEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    // Real processes: tests start children, send signals and hold connections.
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['src/domain/**'],
+      // The rules are pure, so nothing excuses a line that no test reaches.
+      thresholds: { 'src/domain/**': { statements: 100, branches: 100, functions: 100, lines: 100 } },
+    },
+  },
+});

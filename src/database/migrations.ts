@@ -18,9 +18,6 @@ type MigrationFile = {
 // older server, which does not have the file, can read it.
 const COMPATIBLE_MARK = ':compatible';
 
-/** Kysely's own tables, which are no part of our schema. */
-export const MIGRATION_TABLES = ['kysely_migration', 'kysely_migration_lock'];
-
 /**
  * Brings the database's schema up to date; several servers may do so at once.
  * Returns the names of the migrations that this call ran. Throws a StartupError when the database is newer

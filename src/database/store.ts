@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from './tables.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -7,3 +7,6 @@ export interface Store {
   db: Kysely<Tables>;
   wakeUps: WakeUps;
 }
+
+/** A transaction: what a function that writes takes, so that nothing is written outside one. Only operations open them. */
+export type Tx = Transaction<Tables>;

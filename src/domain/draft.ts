@@ -13,7 +13,8 @@ export type JobState = {
   max_parallel: number | null;
   fail_fast: boolean;
   has_output: boolean;
-  output: Json;
+  /** Not read, only written: absent means as it was. */
+  output?: Json;
   output_undecided: boolean;
   error: StoredError | null;
   timeout_ms: number;
@@ -61,7 +62,8 @@ export interface StepState {
   claimed_by: string | null;
   claim_expires_at: number | null;
   progress: number | null;
-  output: Json;
+  /** Not read, only written: absent means as it was. It may be large, and no decision looks at it. */
+  output?: Json;
   error: StoredError | null;
   turn: number | null;
   ready_at: number | null;
@@ -87,6 +89,8 @@ export interface EndedAttempt {
  */
 export interface JobDraft {
   job: JobState;
+  /** The job as it was loaded. */
+  jobBefore: JobState;
   steps: Map<number, StepState>;
   /** The database's clock, read after the lock was taken. */
   now: number;
@@ -105,6 +109,7 @@ export interface JobDraft {
 export function openDraft(job: JobState, steps: Iterable<StepState>, now: number): JobDraft {
   const draft: JobDraft = {
     job,
+    jobBefore: { ...job },
     steps: new Map(),
     now,
     before: new Map(),

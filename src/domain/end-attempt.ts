@@ -62,7 +62,7 @@ interface Failure {
 
 function endFailed(draft: JobDraft, step: StepState, failure: Failure, random: number): void {
   const failures = step.failures + 1;
-  changeStep(draft, step, { failures, losses: 0, output: null });
+  changeStep(draft, step, { failures, losses: 0 });
   if (!failure.retryable || failures >= step.max_attempts) {
     failStep(draft, step, failure.error);
     return;

@@ -1,0 +1,35 @@
+import { type Kysely, sql } from 'kysely';
+import type { Tx } from './store.ts';
+import type { Tables } from './tables.ts';
+
+// lock_not_available, deadlock_detected, serialization_failure, idle_in_transaction_session_timeout
+const RETRIED = new Set(['55P03', '40P01', '40001', '25P03']);
+const MAX_TRIES = 5;
+
+/**
+ * Runs `body` in a transaction, and again (up to five times) when the database ended it for a reason that passes by
+ * itself. Only operations open transactions; one operation, one transaction.
+ */
+export async function inTransaction<Result>(
+  db: Kysely<Tables>,
+  body: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await db.transaction().execute(body);
+    } catch (error) {
+      if (tries >= MAX_TRIES || !RETRIED.has(sqlState(error) ?? '')) throw error;
+    }
+  }
+}
+
+/** The SQLSTATE of a database error; undefined when it is something else. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Sets how long statements of this transaction wait for a lock. */
+export async function setLockTimeout(tx: Tx, ms: number): Promise<void> {
+  await sql`select set_config('lock_timeout', ${`${ms}ms`}, true)`.execute(tx);
+}

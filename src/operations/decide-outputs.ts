@@ -1,0 +1,49 @@
+import type { Store } from '../database/store.ts';
+import { inTransaction } from '../database/transaction.ts';
+import { openDraft } from '../domain/draft.ts';
+import { decideOutput } from '../domain/finish-job.ts';
+import type { Json } from '../domain/json.ts';
+import { scopeOf } from '../domain/scope.ts';
+import { renderTemplate } from '../domain/template.ts';
+import { loadReads, loadUndecidedOutputs, type UndecidedOutput } from '../repositories/load-scopes.ts';
+import { lockJobs } from '../repositories/lock-jobs.ts';
+import { saveDrafts } from '../repositories/save-drafts.ts';
+import { announce } from './advance-jobs.ts';
+import { INPUTS_TOO_LARGE } from './decide-conditions.ts';
+
+const BATCH = 100;
+
+type Rendered = { ok: true; value: Json } | { ok: false; error: { code: string; message: string } };
+
+/**
+ * Ends jobs of which only the `output` was still to be evaluated. An error in it fails the job, not its steps.
+ * Safe on every server at once. Returns how many were found.
+ */
+export async function decideOutputs(store: Store, limit: number = BATCH): Promise<number> {
+  const undecided = await loadUndecidedOutputs(store.db, limit);
+  if (undecided.length === 0) return 0;
+  const rendered = new Map<string, { round: number; decision: Rendered }>();
+  for (const job of undecided) {
+    rendered.set(job.id, { round: job.retry_round, decision: await evaluate(store, job) });
+  }
+  const drafts = await inTransaction(store.db, async (tx) => {
+    const locked = await lockJobs(tx, [...rendered.keys()], 'skip');
+    const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
+    for (const draft of drafts) {
+      const found = rendered.get(draft.job.id);
+      if (found && draft.job.output_undecided && draft.job.retry_round === found.round) {
+        decideOutput(draft, found.decision);
+      }
+    }
+    await saveDrafts(tx, drafts);
+    return drafts;
+  });
+  announce(store, drafts);
+  return undecided.length;
+}
+
+async function evaluate(store: Store, job: UndecidedOutput): Promise<Rendered> {
+  const read = await loadReads(store.db, job.id, job.output_reads);
+  if (read === 'too_large') return { ok: false, error: INPUTS_TOO_LARGE };
+  return renderTemplate(job.output_template, scopeOf(job.id, job.input, read, []));
+}

@@ -1,0 +1,91 @@
+import type { Store } from '../database/store.ts';
+import { inTransaction, sqlState } from '../database/transaction.ts';
+import { type JobDraft, openDraft } from '../domain/draft.ts';
+import { type AttemptEnd, endAttempt } from '../domain/end-attempt.ts';
+import { loadStepsAndDependents } from '../repositories/load-steps.ts';
+import { lockJobs } from '../repositories/lock-jobs.ts';
+import { addLoaded, advanceJobs, announce, type ClaimedStep, type HandOff } from './advance-jobs.ts';
+
+/** How one claimed attempt ended. */
+export interface StepOutcome {
+  job_id: string;
+  ordinal: number;
+  claim_id: string;
+  end: AttemptEnd;
+}
+
+/** What became of an outcome: written, refused because its claim is no longer valid, or left because its job is locked. */
+export type SettleResult = 'settled' | 'claim_lost' | 'busy';
+
+export interface Settlement {
+  /** One result an outcome, in their order. */
+  results: SettleResult[];
+  claims: ClaimedStep[];
+}
+
+/**
+ * Writes outcomes and everything that follows from them, many jobs in one transaction; returns after the commit.
+ * With `skip`, outcomes of jobs that somebody else holds come back `busy`, so that one stuck job holds up no other.
+ * Of two outcomes for one claim the first wins. An outcome that the database cannot store fails its step instead.
+ */
+export async function settleSteps(
+  store: Store,
+  outcomes: readonly StepOutcome[],
+  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+): Promise<Settlement> {
+  try {
+    return await settleTogether(store, outcomes, options);
+  } catch (error) {
+    // Class 22 or 23: the data itself is refused, and will be each time. Halve until the bad one is alone.
+    if (!/^2[23]/.test(sqlState(error) ?? '')) throw error;
+    if (outcomes.length > 1) return await settleHalves(store, outcomes, options);
+    return await settleTogether(store, outcomes.map(withInvalidOutput), options);
+  }
+}
+
+async function settleHalves(
+  store: Store,
+  outcomes: readonly StepOutcome[],
+  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+): Promise<Settlement> {
+  const middle = outcomes.length >> 1;
+  const first = await settleSteps(store, outcomes.slice(0, middle), options);
+  const second = await settleSteps(store, outcomes.slice(middle), options);
+  return { results: [...first.results, ...second.results], claims: [...first.claims, ...second.claims] };
+}
+
+function withInvalidOutput(outcome: StepOutcome): StepOutcome {
+  const error = {
+    code: 'output_invalid',
+    message: 'the database cannot store what this attempt returned',
+  };
+  return { ...outcome, end: { kind: 'failed', error, retryable: false } };
+}
+
+async function settleTogether(
+  store: Store,
+  outcomes: readonly StepOutcome[],
+  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+): Promise<Settlement> {
+  const jobIds = [...new Set(outcomes.map((outcome) => outcome.job_id))];
+  const { drafts, ...settlement } = await inTransaction(store.db, async (tx) => {
+    const locked = await lockJobs(tx, jobIds, options.mode);
+    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+    const mine = outcomes.filter((outcome) => drafts.has(outcome.job_id));
+    if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+    const results = outcomes.map((outcome) => applyOutcome(drafts.get(outcome.job_id), outcome, options.mode));
+    const claims = await advanceJobs(tx, [...drafts.values()], { handOff: options.handOff });
+    return { results, claims, drafts: [...drafts.values()] };
+  });
+  announce(store, drafts);
+  return settlement;
+}
+
+function applyOutcome(draft: JobDraft | undefined, outcome: StepOutcome, mode: 'wait' | 'skip'): SettleResult {
+  // A job that is gone and one that is locked look alike to `skip`; waiting tells them apart.
+  if (draft === undefined) return mode === 'skip' ? 'busy' : 'claim_lost';
+  const step = draft.steps.get(outcome.ordinal);
+  if (step?.status !== 'running' || step.claim_id !== outcome.claim_id) return 'claim_lost';
+  endAttempt(draft, step, outcome.end, Math.random());
+  return 'settled';
+}

@@ -1,0 +1,37 @@
+import type { Store } from '../database/store.ts';
+import { inTransaction } from '../database/transaction.ts';
+import { openDraft } from '../domain/draft.ts';
+import { wakeStep } from '../domain/end-attempt.ts';
+import { findDueSteps } from '../repositories/find-due.ts';
+import { loadStepsAndDependents } from '../repositories/load-steps.ts';
+import { lockJobs } from '../repositories/lock-jobs.ts';
+import { addLoaded, advanceJobs, announce } from './advance-jobs.ts';
+
+const BATCH = 500;
+
+/**
+ * Wakes waiting steps that are due: a timer succeeds, a delay gives way to the next attempt. Safe on every server at
+ * once. Returns how many were due; call again while that is as many as asked for.
+ */
+export async function wakeSteps(store: Store, limit: number = BATCH): Promise<number> {
+  const due = await findDueSteps(store.db, limit);
+  if (due.length === 0) return 0;
+  const drafts = await inTransaction(store.db, async (tx) => {
+    const locked = await lockJobs(tx, [...new Set(due.map((key) => key.job_id))], 'skip');
+    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+    const mine = due.filter((key) => drafts.has(key.job_id));
+    if (mine.length === 0) return [];
+    addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+    for (const { job_id, ordinal } of mine) {
+      const draft = drafts.get(job_id);
+      const step = draft?.steps.get(ordinal);
+      if (draft && step?.status === 'waiting' && (step.wake_at ?? Number.POSITIVE_INFINITY) <= draft.now) {
+        wakeStep(draft, step);
+      }
+    }
+    await advanceJobs(tx, [...drafts.values()]);
+    return [...drafts.values()];
+  });
+  announce(store, drafts);
+  return due.length;
+}

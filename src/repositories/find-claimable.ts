@@ -1,0 +1,63 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Tx } from '../database/store.ts';
+import { LIMITS } from '../domain/limits.ts';
+import { type LoadedStep, STEP_COLUMNS } from './load-steps.ts';
+import { type LockedJob, lockJobsWhere } from './lock-jobs.ts';
+
+/** What a worker is able to take. */
+export interface Wanted {
+  uses: readonly string[];
+  /** Null: every queue. */
+  queues: readonly string[] | null;
+  max: number;
+}
+
+/** Locks the jobs whose steps come first among those the worker could take now. */
+export async function lockClaimableJobs(tx: Tx, wanted: Wanted, mode: 'wait' | 'skip'): Promise<LockedJob[]> {
+  // An array, so that the candidates are looked up once, whatever the planner thinks of it.
+  return lockJobsWhere(
+    tx,
+    sql`id = any(array(
+      with recursive ${lanes(wanted)}
+      select c.job_id from pair cross join lateral (${firstOfPair(sql`s.job_id, s.priority, s.turn`, wanted.max)}) c
+      order by c.priority desc, c.turn limit ${wanted.max}
+    ))`,
+    mode,
+  );
+}
+
+/**
+ * Picks the steps to take from locked jobs, in order. It looks past steps of jobs that are not locked, but not far:
+ * better a short answer than a long scan.
+ */
+export async function pickReadySteps(tx: Tx, wanted: Wanted, jobIds: readonly string[]): Promise<LoadedStep[]> {
+  const { rows } = await sql<LoadedStep>`
+    with recursive ${lanes(wanted)}
+    select c.* from pair
+    cross join lateral (${firstOfPair(STEP_COLUMNS, wanted.max * 4)}) c
+    where c.job_id = any(${sql.val([...jobIds])}::uuid[])
+    order by c.priority desc, c.turn limit ${wanted.max}`.execute(tx);
+  return rows;
+}
+
+// The (queue, action) pairs to look at, each with one index probe. Queues that the worker does not name are found by
+// hopping over the index, one probe a queue. Beyond the limit, chance decides, so that every pair has its day.
+function lanes({ uses, queues }: Wanted): RawBuilder<unknown> {
+  const lane =
+    queues === null
+      ? sql`(select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
+        union all
+        select (select s.queue from step s where s.status = 'ready' and s.queue > l.queue order by s.queue limit 1)
+        from lane l where l.queue is not null`
+      : sql`select unnest(${sql.val([...queues])}::text[])`;
+  return sql`lane (queue) as (${lane}), pair as materialized (
+    select l.queue, u.uses from lane l cross join unnest(${sql.val([...uses])}::text[]) as u (uses)
+    where l.queue is not null order by random() limit ${sql.lit(LIMITS.claimPairs)})`;
+}
+
+// A lateral limit a pair reads only what it returns; one condition over all pairs would sort every ready row.
+function firstOfPair(columns: RawBuilder<unknown>, limit: number): RawBuilder<unknown> {
+  return sql`select ${columns} from step s
+    where s.status = 'ready' and s.queue = pair.queue and s.uses = pair.uses
+    order by s.priority desc, s.turn limit ${limit}`;
+}

@@ -1,0 +1,58 @@
+import { type Kysely, sql } from 'kysely';
+import type { Tables } from '../database/tables.ts';
+import type { StepKey } from './load-steps.ts';
+
+/** Waiting steps whose delay or timer is over, most overdue first. */
+export async function findDueSteps(db: Kysely<Tables>, limit: number): Promise<StepKey[]> {
+  const { rows } = await sql<StepKey>`
+    select job_id, ordinal from step where status = 'waiting' and wake_at <= clock_timestamp()
+    order by wake_at limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Scheduled jobs whose `run_at` has come. */
+export async function findDueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from job where status = 'scheduled' and run_at <= clock_timestamp()
+    order by run_at limit ${limit}`.execute(db);
+  return rows.map((row) => row.id);
+}
+
+/** Jobs that are past their deadline and not over. */
+export async function findOverdueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from job where finished_at is null and deadline_at <= clock_timestamp()
+    order by deadline_at limit ${limit}`.execute(db);
+  return rows.map((row) => row.id);
+}
+
+/** Milliseconds until the next waiting step or scheduled job is due; null when nothing waits. */
+export async function findNextDue(db: Kysely<Tables>): Promise<number | null> {
+  const { rows } = await sql<{ ms: number | null }>`
+    select (extract(epoch from least(
+      (select min(wake_at) from step where status = 'waiting'),
+      (select min(run_at) from job where status = 'scheduled')
+    ) - clock_timestamp()) * 1000)::float8 as ms`.execute(db);
+  return rows[0]?.ms ?? null;
+}
+
+/** A running step and the claim it runs under. */
+export interface RunningStep extends StepKey {
+  claim_id: string;
+}
+
+/** Running steps whose claim has expired, longest first. */
+export async function findExpiredClaims(db: Kysely<Tables>, limit: number): Promise<RunningStep[]> {
+  const { rows } = await sql<RunningStep>`
+    select job_id, ordinal, claim_id from step where status = 'running' and claim_expires_at <= clock_timestamp()
+    order by claim_expires_at limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** What a worker holds; the index on running steps has no more rows than there are slots everywhere. */
+export async function findStepsOfWorker(db: Kysely<Tables>, workerId: string, limit: number): Promise<RunningStep[]> {
+  const { rows } = await sql<RunningStep>`
+    select job_id, ordinal, claim_id from step where status = 'running' and claimed_by = ${workerId}
+    order by claim_expires_at limit ${limit}`.execute(db);
+  return rows;
+}

@@ -1,0 +1,148 @@
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import type { JobTable, Tables } from '../database/tables.ts';
+import type { JobStatus } from '../domain/job-status.ts';
+
+/** What a reader sees of a job. */
+export const JOB_COLUMNS = [
+  'id',
+  'name',
+  'status',
+  'reason',
+  'version',
+  'priority',
+  'labels',
+  'input',
+  'output',
+  'error',
+  'progress',
+  'steps_total',
+  'steps_pending',
+  'steps_ready',
+  'steps_running',
+  'steps_waiting',
+  'steps_succeeded',
+  'steps_failed',
+  'steps_skipped',
+  'steps_cancelled',
+  'created_at',
+  'run_at',
+  'started_at',
+  'finished_at',
+] as const satisfies readonly (keyof JobTable)[];
+
+// Not Kysely's `Selectable`: every column named above reads as it is declared, but for the jsonb ones.
+type JobRow = {
+  [Column in (typeof JOB_COLUMNS)[number]]: JobTable[Column] extends { readonly __select__: infer Value }
+    ? Value
+    : JobTable[Column];
+};
+
+/** A job as it was read, with the database's clock at that moment. */
+export type ReadJob = JobRow & { now: Date };
+
+/** The little that a waiting request needs to know. */
+export interface JobVersion {
+  status: JobStatus;
+  version: number;
+}
+
+/** Exact place in the order of the list: microseconds since 1970, and the id. */
+export interface JobPosition {
+  created_us: number;
+  id: string;
+}
+
+export interface JobFilters {
+  statuses: readonly JobStatus[];
+  name: string | null;
+  /** All of them must be there. */
+  labels: Record<string, string>;
+  /** RFC 3339; handed on as text, because a Date would cut microseconds off. */
+  created_after: string | null;
+  created_before: string | null;
+}
+
+// A page of jobs with inputs and outputs of the largest size would be a quarter of a gigabyte.
+const PAGE_BYTES = 8 * 1024 * 1024;
+
+/** One job; undefined when there is none. */
+export async function readJob(db: Kysely<Tables>, id: string): Promise<ReadJob | undefined> {
+  return await db
+    .selectFrom('job')
+    .select(JOB_COLUMNS)
+    .select(sql<Date>`clock_timestamp()`.as('now'))
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+/** Status and version of one job; undefined when there is none. */
+export async function readJobVersion(db: Kysely<Tables>, id: string): Promise<JobVersion | undefined> {
+  return await db.selectFrom('job').select(['status', 'version']).where('id', '=', id).executeTakeFirst();
+}
+
+/**
+ * A page of jobs, newest first, and where the next one starts (null on the last). A page ends early rather than pass
+ * 8 MB of inputs and outputs; it holds at least one job.
+ */
+export async function readJobs(
+  db: Kysely<Tables>,
+  filters: JobFilters,
+  page: { limit: number; after: JobPosition | null },
+): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
+  const chosen = filtered(db.selectFrom('job'), filters)
+    .select([...JOB_COLUMNS])
+    .select(sql<number>`(extract(epoch from created_at) * 1000000)::bigint`.as('created_us'))
+    .select(sizeOfEarlier())
+    .$if(page.after !== null, (query) => query.where(isOlderThan(page.after as JobPosition)))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(page.limit + 1);
+  const rows = await db
+    .selectFrom(chosen.as('chosen'))
+    .selectAll()
+    .select(sql<Date>`clock_timestamp()`.as('now'))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute();
+  const fitting = rows.slice(0, page.limit).filter((row) => row.earlier_bytes <= PAGE_BYTES);
+  const last = fitting.at(-1);
+  const next = last === undefined || fitting.length === rows.length ? null : positionOf(last);
+  return { jobs: fitting, next };
+}
+
+/** How many jobs the filters admit. Reads them all: for people, on request. */
+export async function countJobs(db: Kysely<Tables>, filters: JobFilters): Promise<number> {
+  const row = await filtered(db.selectFrom('job'), filters)
+    .select(sql<number>`count(*)`.as('total'))
+    .executeTakeFirstOrThrow();
+  return row.total;
+}
+
+type JobQuery<Row> = SelectQueryBuilder<Tables, 'job', Row>;
+
+function filtered<Row>(query: JobQuery<Row>, filters: JobFilters): JobQuery<Row> {
+  const { statuses, name, labels, created_after, created_before } = filters;
+  return query
+    .$if(statuses.length > 0, (q) => q.where('status', 'in', [...statuses]))
+    .$if(name !== null, (q) => q.where('name', '=', name as string))
+    .$if(Object.keys(labels).length > 0, (q) => q.where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb`))
+    .$if(created_after !== null, (q) => q.where(sql<boolean>`created_at > ${created_after}::timestamptz`))
+    .$if(created_before !== null, (q) => q.where(sql<boolean>`created_at < ${created_before}::timestamptz`));
+}
+
+// Microseconds as an interval, because to_timestamp takes a double, which cannot hold them for ever.
+function isOlderThan(position: JobPosition) {
+  return sql<boolean>`(created_at, id) <
+    (timestamptz 'epoch' + ${position.created_us}::bigint * interval '1 microsecond', ${position.id}::uuid)`;
+}
+
+function sizeOfEarlier() {
+  return sql<number>`coalesce(sum(coalesce(pg_column_size(input), 0) + coalesce(pg_column_size(output), 0))
+    over (order by created_at desc, id desc rows between unbounded preceding and 1 preceding), 0)::bigint`.as(
+    'earlier_bytes',
+  );
+}
+
+function positionOf(row: { created_us: number; id: string }): JobPosition {
+  return { created_us: row.created_us, id: row.id };
+}

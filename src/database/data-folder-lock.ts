@@ -28,13 +28,19 @@ export function lockDataFolder(folder: string): DataFolderLock {
 }
 
 function open(lockFile: string, pidFile: string, folder: string): DatabaseSync {
-  const database = new DatabaseSync(lockFile, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(lockFile, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
-    database.close();
-    if (!isBusy(error)) throw error;
+    database?.close();
+    if (!isBusy(error)) {
+      throw new StartupError(
+        `The data folder ${folder} cannot be locked (${(error as Error).message}): start Holdfast as the user who ` +
+          'made it, or set DATA_DIR to another folder.',
+      );
+    }
     throw new StartupError(
       `Another Holdfast server (pid ${readPid(pidFile)}) uses the data folder ${folder}: stop it, set DATA_DIR to ` +
         'another folder, or let both share one PostgreSQL through DATABASE_URL.',

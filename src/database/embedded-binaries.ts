@@ -1,5 +1,6 @@
-import { accessSync, existsSync, readFileSync } from 'node:fs';
+import { accessSync, cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
@@ -54,4 +55,42 @@ export function binariesIn(root: string, version: string): PostgresBinaries {
     version,
     major: Number.parseInt(version, 10),
   };
+}
+
+/**
+ * Copies the programs (60 MB, once a version) to a folder of root's that everybody can reach, for a clone that
+ * lies in a closed folder. Returns undefined when there is no such place.
+ */
+export function copyBinaries(binaries: PostgresBinaries): PostgresBinaries | undefined {
+  for (const parent of ['/var/lib/holdfast', '/usr/local/lib/holdfast', join(tmpdir(), 'holdfast-postgres')]) {
+    try {
+      mkdirSync(parent, { recursive: true, mode: 0o755 });
+      if (!isRootsAlone(parent)) continue;
+      const target = binariesIn(join(parent, `postgres-${binaries.version}`), binaries.version);
+      if (existsSync(target.postgres)) return target;
+      const draft = `${target.root}.${process.pid}`;
+      cpSync(binaries.root, draft, { recursive: true, verbatimSymlinks: true });
+      moveIntoPlace(draft, target.root);
+      return target;
+    } catch {
+      // Read-only, full, or not ours to write: the next place may do.
+    }
+  }
+  return undefined;
+}
+
+/** Programs that another user may replace must not be run for root. */
+function isRootsAlone(folder: string): boolean {
+  const { uid, mode } = lstatSync(folder);
+  return lstatSync(folder).isDirectory() && uid === 0 && (mode & 0o022) === 0;
+}
+
+function moveIntoPlace(draft: string, target: string): void {
+  try {
+    renameSync(draft, target);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    // Another server may have made the same copy meanwhile.
+    if (!existsSync(target)) throw error;
+  }
 }

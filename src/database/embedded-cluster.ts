@@ -1,4 +1,14 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PostgresBinaries } from './embedded-binaries.ts';
@@ -26,10 +36,15 @@ export async function ensureCluster(
   durable: boolean,
 ): Promise<boolean> {
   if (existsSync(join(folder.cluster, 'PG_VERSION'))) return false;
+  if (existsSync(folder.cluster)) {
+    throw new StartupError(
+      `${folder.cluster} exists and is no database that this user can read: start Holdfast as the user who made it, ` +
+        'or set DATA_DIR to another folder.',
+    );
+  }
   // Made beside its place and then renamed: a start that is killed in the middle leaves no half cluster.
   const draft = `${folder.cluster}.new`;
   rmSync(draft, { recursive: true, force: true });
-  rmSync(folder.cluster, { recursive: true, force: true });
   mkdirSync(draft, { mode: 0o700 });
   giveTo(draft, runAs);
   const { code, output, error } = await runProgram(runAs, binaries.initdb, [
@@ -48,6 +63,18 @@ export async function ensureCluster(
   appendFileSync(join(draft, 'postgresql.conf'), "\ninclude = 'holdfast.conf'\n");
   renameSync(draft, folder.cluster);
   return true;
+}
+
+/** Gives the cluster's files to whom PostgreSQL runs as now, which another start may have decided differently. */
+export function claimOwnership(folder: DataFolder, runAs: RunAs): void {
+  const { owner } = runAs;
+  for (const top of [folder.cluster, folder.socket]) {
+    if (owner === undefined || !existsSync(top) || statSync(top).uid === owner.uid) continue;
+    const entries = readdirSync(top, { recursive: true, encoding: 'utf8' });
+    for (const entry of entries) lchownSync(join(top, entry), owner.uid, owner.gid);
+    // The folder itself last: an interrupted round is then done again.
+    lchownSync(top, owner.uid, owner.gid);
+  }
 }
 
 /** Throws a StartupError when the files belong to another major version of PostgreSQL. */

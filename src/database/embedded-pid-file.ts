@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { type RunAs, writeFileFor } from './embedded-program.ts';
 
 /** The pid of the running postmaster of this cluster, if there is one. */
 export function livePostmaster(cluster: string): number | undefined {
@@ -13,12 +14,12 @@ export function livePostmaster(cluster: string): number | undefined {
  * The file is not removed, because it also names the shared memory by which a new postmaster recognises
  * children of the old one that still live; its pid becomes ours, which PostgreSQL ignores as that of its starter.
  */
-export function disarmStalePid(cluster: string): boolean {
+export function disarmStalePid(cluster: string, runAs: RunAs): boolean {
   const pid = recordedPid(cluster);
   if (pid === undefined || !isAlive(pid) || isPostmasterOf(pid, cluster)) return false;
   const file = join(cluster, 'postmaster.pid');
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replace(/^\s*-?\d+/, String(process.pid)));
+  writeFileFor(runAs, file, text.replace(/^\s*-?\d+/, String(process.pid)));
   return true;
 }
 
@@ -41,7 +42,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** Whether a process is a postgres that works in this cluster's folder; a pid alone says nothing after a crash. */
-function isPostmasterOf(pid: number, cluster: string): boolean {
+export function isPostmasterOf(pid: number, cluster: string): boolean {
   if (process.platform !== 'linux') return commandOf(pid).includes('postgres');
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');

@@ -1,9 +1,15 @@
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import pg from 'pg';
 import { lockDataFolder } from './data-folder-lock.ts';
 import { findPostgresBinaries } from './embedded-binaries.ts';
-import { checkClusterVersion, type Cluster, type EmbeddedLog, ensureCluster, setPassword } from './embedded-cluster.ts';
+import {
+  checkClusterVersion,
+  type Cluster,
+  type EmbeddedLog,
+  ensureCluster,
+  setPassword,
+} from './embedded-cluster.ts';
 import { livePostmaster } from './embedded-pid-file.ts';
 import { ensureRunning, probe, stopPostmaster } from './embedded-postmaster.ts';
 import {
@@ -67,12 +73,23 @@ export async function startEmbeddedPostgres(options: {
   }
 }
 
+/** Opens the folders from `first` down to `last` for passing through. */
+function openFolders(first: string, last: string): void {
+  for (let folder = last; ; folder = dirname(folder)) {
+    chmodSync(folder, 0o755);
+    if (folder === resolve(first) || folder === dirname(folder)) return;
+  }
+}
+
 function makeFolder(root: string): void {
   try {
-    mkdirSync(root, { recursive: true });
+    const first = mkdirSync(root, { recursive: true });
+    // As root the database runs as another user, who must get in whatever the umask says.
+    if (first !== undefined && process.getuid?.() === 0) openFolders(first, root);
+    accessSync(root, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new StartupError(
-      `The data folder ${root} cannot be made (${(error as Error).message}): set DATA_DIR to a folder you may write to.`,
+      `The data folder ${root} cannot be used (${(error as Error).message}): set DATA_DIR to a folder that this user may write to.`,
     );
   }
 }
@@ -81,14 +98,17 @@ function makeFolder(root: string): void {
 async function adopt(cluster: Omit<Cluster, 'connection'>): Promise<EmbeddedConnection | undefined> {
   const { folder, log } = cluster;
   const connection = readDetails(folder);
-  const deadline = Date.now() + 5_000;
-  while (livePostmaster(folder.cluster) !== undefined) {
-    if (connection !== undefined && (await probe(folder.cluster, connection)) === 'ready') {
-      log.info({ pid: livePostmaster(folder.cluster) }, 'took over the database that an earlier server left running');
+  let deadline = Date.now() + 5_000;
+  for (let pid = livePostmaster(folder.cluster); pid !== undefined; pid = livePostmaster(folder.cluster)) {
+    const state = connection === undefined ? 'silent' : await probe(folder.cluster, connection);
+    if (connection !== undefined && state === 'ready') {
+      log.info({ pid }, 'took over the database that an earlier server left running');
       return connection;
     }
-    if (Date.now() > deadline) await stopPostmaster(cluster);
-    await pause(20);
+    // Recovery, or the stop that the earlier server began, takes as long as it takes.
+    if (state === 'busy') deadline = Date.now() + 5_000;
+    if (connection === undefined || Date.now() > deadline) await stopPostmaster(cluster);
+    else await pause(10);
   }
   return undefined;
 }

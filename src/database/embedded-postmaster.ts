@@ -1,16 +1,16 @@
 import { existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import pg from 'pg';
-import type { Cluster } from './embedded-cluster.ts';
-import { disarmStalePid, livePostmaster } from './embedded-pid-file.ts';
+import { type Cluster, claimOwnership } from './embedded-cluster.ts';
+import { disarmStalePid, isPostmasterOf, livePostmaster } from './embedded-pid-file.ts';
 import { runProgram } from './embedded-program.ts';
 import { type EmbeddedConnection, giveTo } from './embedded-settings.ts';
 import { StartupError } from './startup-error.ts';
 
 /**
- * What stands behind the details of the last start: `ready` takes connections, `starting` is there and does
- * not yet (or no longer), `down` is nothing of ours.
+ * `ready`: takes connections; `busy`: says that it starts, recovers or stops; `silent`: lives and does not answer
+ * here, as in the first moments of a start; `down`: not there.
  */
-export type PostmasterState = 'ready' | 'starting' | 'down';
+export type PostmasterState = 'ready' | 'busy' | 'silent' | 'down';
 
 /** Looks whether the postmaster of this cluster takes connections. */
 export async function probe(cluster: string, connection: EmbeddedConnection): Promise<PostmasterState> {
@@ -22,8 +22,8 @@ export async function probe(cluster: string, connection: EmbeddedConnection): Pr
     return samePath(rows[0]?.data_directory, cluster) ? 'ready' : 'down';
   } catch (error) {
     const CANNOT_CONNECT_NOW = '57P03';
-    if ((error as { code?: string }).code === CANNOT_CONNECT_NOW) return 'starting';
-    return livePostmaster(cluster) === undefined ? 'down' : 'starting';
+    if ((error as { code?: string }).code === CANNOT_CONNECT_NOW) return 'busy';
+    return livePostmaster(cluster) === undefined ? 'down' : 'silent';
   } finally {
     await client.end().catch(() => {});
   }
@@ -31,18 +31,18 @@ export async function probe(cluster: string, connection: EmbeddedConnection): Pr
 
 /** Starts the postmaster until it takes connections, however it died before. */
 export async function ensureRunning(cluster: Cluster, isStopping = () => false): Promise<void> {
-  const { folder, connection, log } = cluster;
+  const { folder, connection, runAs, log } = cluster;
   let deadline = Date.now() + 60_000;
   let output = '';
   for (let launched = 0; !isStopping(); ) {
     const state = await probe(folder.cluster, connection);
     if (state === 'ready') return;
     // Recovery after a crash takes as long as it takes; only a postmaster that does not stay up counts.
-    if (state === 'starting') deadline = Date.now() + 60_000;
+    if (state === 'busy') deadline = Date.now() + 60_000;
     else if (Date.now() > deadline) throw new StartupError(`PostgreSQL does not start: ${output || `see ${folder.log}`}`);
-    else if (Date.now() - launched > 250) {
+    else if (state === 'down' && Date.now() - launched > 250) {
       // After the death of a postmaster its children linger for a second or two, and until then a start is refused.
-      if (disarmStalePid(folder.cluster)) log.warn('removed the pid of a dead postmaster');
+      if (disarmStalePid(folder.cluster, runAs)) log.warn('a pid file named a process that is no postmaster; made it harmless');
       output = await launch(cluster);
       launched = Date.now();
     }
@@ -52,6 +52,7 @@ export async function ensureRunning(cluster: Cluster, isStopping = () => false):
 
 /** Lets pg_ctl start a postmaster in a session of its own. Returns what it said. */
 async function launch({ folder, binaries, runAs }: Cluster): Promise<string> {
+  claimOwnership(folder, runAs);
   rotateLog(folder.log);
   if (!existsSync(folder.log)) writeFileSync(folder.log, '', { mode: 0o600 });
   giveTo(folder.log, runAs);
@@ -68,9 +69,17 @@ function rotateLog(log: string): void {
 
 /** Stops the postmaster and waits until it is gone; open connections are cut, nothing committed is lost. */
 export async function stopPostmaster({ folder, binaries, runAs }: Omit<Cluster, 'connection'>): Promise<void> {
-  for (const mode of ['fast', 'immediate']) {
-    if (livePostmaster(folder.cluster) === undefined) return;
-    await runProgram(runAs, binaries.pgCtl, ['stop', '-s', '-w', '-t', '60', '-m', mode, '-D', folder.cluster]);
+  if (process.platform === 'win32') {
+    await runProgram(runAs, binaries.pgCtl, ['stop', '-s', '-w', '-t', '60', '-m', 'fast', '-D', folder.cluster]);
+    return;
+  }
+  // The signals that pg_ctl would send, "fast" and then "immediate", without its coarse waiting.
+  for (const [signal, patience] of [['SIGINT', 60_000], ['SIGQUIT', 10_000], ['SIGKILL', 5_000]] as const) {
+    const pid = livePostmaster(folder.cluster);
+    if (pid === undefined) return;
+    process.kill(pid, signal);
+    const deadline = Date.now() + patience;
+    while (isPostmasterOf(pid, folder.cluster) && Date.now() < deadline) await pause(5);
   }
 }
 

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { closeSync, fchownSync, openSync, rmSync, writeSync } from 'node:fs';
+import { delimiter } from 'node:path';
 
 /** Whom a program of PostgreSQL runs as. */
 export type RunAs = {
@@ -16,8 +18,8 @@ export type RunAs = {
 export type ProgramResult = { code: number | null; output: string; error?: NodeJS.ErrnoException };
 
 /**
- * Runs a program to its end, in a session of its own so that a Ctrl-C in the terminal does not reach it, and
- * without the PG… variables of our environment, which would redirect it. Never rejects.
+ * Runs a program to its end, in a session of its own so that a Ctrl-C in the terminal does not reach it.
+ * Never rejects: a program that could not be started gives an `error`.
  */
 export function runProgram(
   runAs: RunAs,
@@ -56,7 +58,27 @@ export function runProgram(
   });
 }
 
+// Neither our secrets nor the PG… variables, which would redirect the programs.
+const PASSED_ON = ['TZ', 'LD_LIBRARY_PATH', 'TMPDIR', 'SystemRoot', 'TEMP'];
+
 function programEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+  const kept = PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  // useradd and the like are not always on an ordinary PATH.
+  const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+  return { ...Object.fromEntries(kept), PATH: path, LC_ALL: 'C' };
+}
+
+/**
+ * Writes a file for PostgreSQL, in a folder that may be another user's: always a new file, since that user could
+ * have put a link in its place, and root would write wherever it leads.
+ */
+export function writeFileFor(runAs: RunAs, path: string, text: string): void {
+  rmSync(path, { force: true });
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeSync(file, text);
+    if (runAs.owner !== undefined) fchownSync(file, runAs.owner.uid, runAs.owner.gid);
+  } finally {
+    closeSync(file);
+  }
 }

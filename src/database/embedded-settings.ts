@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { RunAs } from './embedded-program.ts';
+import { type RunAs, writeFileFor } from './embedded-program.ts';
 
 /** How to reach the embedded server; the parts of a connection that `pg` takes. */
 export type EmbeddedConnection = { host: string; port: number; user: string; password: string; database: string };
@@ -95,13 +95,10 @@ export function writeServerSettings(
     ...overrides,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);
-  const write = (name: string, text: string) => {
-    const path = join(folder.cluster, name);
-    writeFileSync(path, text, { mode: 0o600 });
-    giveTo(path, runAs);
-  };
-  write('holdfast.conf', `# Written at every start. Your own settings go below the include in postgresql.conf.\n${lines.join('\n')}\n`);
-  write('pg_hba.conf', socket ? 'local all all trust\n' : `host all all ${connection.host}/32 scram-sha-256\n`);
+  const header = '# Written at every start. Your own settings go below the include in postgresql.conf.';
+  writeFileFor(runAs, join(folder.cluster, 'holdfast.conf'), `${[header, ...lines].join('\n')}\n`);
+  const admitted = socket ? 'local all all trust' : `host all all ${connection.host}/32 scram-sha-256`;
+  writeFileFor(runAs, join(folder.cluster, 'pg_hba.conf'), `${admitted}\n`);
 }
 
 export function giveTo(path: string, runAs: RunAs): void {

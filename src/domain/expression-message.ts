@@ -1,0 +1,16 @@
+import { storable } from './expression-result.ts';
+
+export const UNCLOSED =
+  '`${{` is not closed by `}}`; look at its quotes and braces, or write `$${{` for a plain `${{`';
+export const ONE_EXPRESSION = 'an `if` is one expression: write it bare, or put `${{ }}` around the whole';
+export const ONLY_IN_IF = '`success()`, `failure()` and `always()` can only be called in an `if`';
+const SHOWN = 80;
+
+/** One sentence that names the expression; both are cut, since either may quote data of any size. */
+export function explain(source: string, detail: string): string {
+  return storable(`\`${cut(source.trim(), SHOWN)}\`: ${cut(detail, 4 * SHOWN)}`);
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
+}

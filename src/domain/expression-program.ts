@@ -1,0 +1,85 @@
+import { type Findings, inspect, oddStepHint } from './expression-guard.ts';
+import { parse, ROOTS } from './expression-language.ts';
+import { installMeter } from './expression-meter.ts';
+import { LIMITS } from './limits.ts';
+
+/** An expression that was parsed, inspected and made to pay for what it does. */
+export interface Program extends Findings {
+  source: string;
+  /** What code its problems have. */
+  code: 'expression_invalid' | 'expression_too_large';
+  /** The type that it yields as far as that is known beforehand, else `dyn`. */
+  type: string;
+  /** Evaluates it; throws on an evaluation error. Not to be called when there are problems. */
+  evaluate(context: object): unknown;
+}
+
+/** Sources kept, in characters: a syntax tree takes some two hundred bytes for each. */
+const KEPT = 128 * 1024;
+/** In the order of their last use. */
+const programs = new Map<string, Program>();
+let kept = 0;
+
+/** Gives the program of an expression, from the ones kept where it was used before. Never throws. */
+export function programOf(source: string): Program {
+  const known = programs.get(source);
+  if (known) {
+    programs.delete(source);
+    programs.set(source, known);
+    return known;
+  }
+  const program = compile(source);
+  if (program.code === 'expression_too_large') return program;
+  programs.set(source, program);
+  kept += source.length;
+  for (const [oldest] of programs) {
+    if (kept <= KEPT) break;
+    programs.delete(oldest);
+    kept -= oldest.length;
+  }
+  return program;
+}
+
+function refused(source: string, problem: string, code: Program['code'] = 'expression_invalid'): Program {
+  const nothing = { steps: new Set<string>(), needs: false, usesStatusFunction: false };
+  return { source, code, type: 'dyn', problems: [problem], ...nothing, evaluate: () => null };
+}
+
+function compile(source: string): Program {
+  if (source === '') return refused(source, 'there is nothing in it');
+  if (Buffer.byteLength(source) > LIMITS.expressionBytes) {
+    const limit = `${LIMITS.expressionBytes} bytes are the most that an expression may take`;
+    return refused(source, limit, 'expression_too_large');
+  }
+  try {
+    const parsed = parse(source);
+    const findings = inspect(parsed.root);
+    const program = {
+      source,
+      code: 'expression_invalid' as const,
+      type: 'dyn',
+      ...findings,
+      evaluate: parsed.evaluate,
+    };
+    // Types come last: `steps.build-image` is better explained by what was found than as an unknown `image`.
+    if (findings.problems.length > 0) return program;
+    program.type = parsed.check();
+    installMeter(parsed.root);
+    return program;
+  } catch (error) {
+    return refusedBy(source, error as Error & { summary?: string; code?: string });
+  }
+}
+
+function refusedBy(source: string, error: Error & { summary?: string; code?: string }): Program {
+  if (error.code === 'limit_exceeded' || error instanceof RangeError) {
+    return refused(source, 'it has too many parts or is nested too deep', 'expression_too_large');
+  }
+  const summary = error.summary ?? error.message;
+  if (error.code === 'unknown_variable') {
+    return refused(source, `${summary}; expressions can use ${[...ROOTS].join(', ')}`);
+  }
+  if (error.code === 'incompatible_ternary_branches') return refused(source, `${summary}; wrap one in dyn()`);
+  const hint = oddStepHint(source);
+  return refused(source, hint ? `${summary}; ${hint}` : summary);
+}

@@ -1,0 +1,29 @@
+import type { Action } from './action.ts';
+import { createShell } from './shell.ts';
+import { value } from './value.ts';
+import { wait } from './wait.ts';
+
+/** The names of all built-in actions, on or off: tells "switched off" from "unknown here". */
+export const ALL_ACTIONS: readonly string[] = ['value', 'wait', 'shell'];
+
+/** The actions that are on in this server, by the name that `uses` gives. */
+export type Catalogue = ReadonlyMap<string, Action>;
+
+/**
+ * Makes the catalogue. `actions` names what is on (`ACTIONS`; a name that is none of `ALL_ACTIONS` throws),
+ * `environment` is the server's environment, of which scripts see `PATH`, `HOME`, `LANG` and the names in
+ * `shellEnv` (`SHELL_ENV`).
+ */
+export function createCatalogue(options: {
+  actions: readonly string[];
+  shellEnv: readonly string[];
+  environment: Readonly<Record<string, string | undefined>>;
+}): Catalogue {
+  const { actions, shellEnv, environment } = options;
+  const unknown = actions.find((name) => !ALL_ACTIONS.includes(name));
+  if (unknown !== undefined) throw new RangeError(`there is no built-in action "${unknown}"`);
+  const all = [value, wait, createShell({ environment, allowed: shellEnv })];
+  return new Map(
+    all.filter((action) => actions.includes(action.uses)).map((action) => [action.uses, action]),
+  );
+}

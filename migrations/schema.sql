@@ -28,7 +28,6 @@ create table job (
   output_template jsonb,
   output_reads integer[],
   output_undecided boolean default false not null,
-  definition jsonb not null,
   definition_hash text not null,
   idempotency_key text,
   source jsonb default '{"kind": "api"}'::jsonb not null,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunAs, writeFileFor } from './embedded-program.ts';
 
@@ -10,17 +10,20 @@ export function livePostmaster(cluster: string): number | undefined {
 }
 
 /**
- * Makes a postmaster.pid whose pid now belongs to some other program harmless: PostgreSQL would refuse to start.
- * The file is not removed, because it also names the shared memory by which a new postmaster recognises
+ * Makes lock files of a dead postmaster harmless whose pid still counts as alive: used again by another program,
+ * or ended and not waited for (where process 1 does not do that, for ever). PostgreSQL would refuse to start.
+ * postmaster.pid is not removed, because it also names the shared memory by which a new postmaster recognises
  * children of the old one that still live; its pid becomes ours, which PostgreSQL ignores as that of its starter.
+ * Call it while holding the data folder, and only when no postmaster answers.
  */
-export function disarmStalePid(cluster: string, runAs: RunAs): boolean {
+export function disarmStalePids(cluster: string, socketFolder: string, runAs: RunAs): void {
+  for (const name of existsSync(socketFolder) ? readdirSync(socketFolder) : []) {
+    if (name.endsWith('.lock')) rmSync(join(socketFolder, name));
+  }
   const pid = recordedPid(cluster);
-  if (pid === undefined || !isAlive(pid) || isPostmasterOf(pid, cluster)) return false;
+  if (pid === undefined || !isAlive(pid) || isPostmasterOf(pid, cluster)) return;
   const file = join(cluster, 'postmaster.pid');
-  const text = readFileSync(file, 'utf8');
-  writeFileFor(runAs, file, text.replace(/^\s*-?\d+/, String(process.pid)));
-  return true;
+  writeFileFor(runAs, file, readFileSync(file, 'utf8').replace(/^\s*-?\d+/, String(process.pid)));
 }
 
 function recordedPid(cluster: string): number | undefined {
@@ -43,11 +46,11 @@ function isAlive(pid: number): boolean {
 
 /** Whether a process is a postgres that works in this cluster's folder; a pid alone says nothing after a crash. */
 export function isPostmasterOf(pid: number, cluster: string): boolean {
-  if (process.platform !== 'linux') return commandOf(pid).includes('postgres');
+  const command = commandOf(pid);
+  if (!command.includes('postgres')) return false;
+  if (command.includes(cluster)) return true;
   try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    if (!command.includes('postgres')) return false;
-    // A postmaster's working folder is its cluster, by whatever path it was started.
+    // Started by another path to the folder. Not for everybody to see, so the command line is asked first.
     const here = statSync(cluster);
     const there = statSync(`/proc/${pid}/cwd`);
     return here.ino === there.ino && here.dev === there.dev;
@@ -56,8 +59,10 @@ export function isPostmasterOf(pid: number, cluster: string): boolean {
   }
 }
 
+/** The command line of a living process; empty for one that has ended, also while nobody has waited for it. */
 function commandOf(pid: number): string {
   try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
     return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
   } catch {
     return '';

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import pg from 'pg';
 import { type Cluster, claimOwnership } from './embedded-cluster.ts';
-import { disarmStalePid, isPostmasterOf, livePostmaster } from './embedded-pid-file.ts';
+import { disarmStalePids, isPostmasterOf, livePostmaster } from './embedded-pid-file.ts';
 import { runProgram } from './embedded-program.ts';
 import { type EmbeddedConnection, giveTo } from './embedded-settings.ts';
 import { StartupError } from './startup-error.ts';
@@ -31,7 +31,7 @@ export async function probe(cluster: string, connection: EmbeddedConnection): Pr
 
 /** Starts the postmaster until it takes connections, however it died before. */
 export async function ensureRunning(cluster: Cluster, isStopping = () => false): Promise<void> {
-  const { folder, connection, runAs, log } = cluster;
+  const { folder, connection } = cluster;
   let deadline = Date.now() + 60_000;
   let output = '';
   for (let launched = 0; !isStopping(); ) {
@@ -40,9 +40,8 @@ export async function ensureRunning(cluster: Cluster, isStopping = () => false):
     // Recovery after a crash takes as long as it takes; only a postmaster that does not stay up counts.
     if (state === 'busy') deadline = Date.now() + 60_000;
     else if (Date.now() > deadline) throw new StartupError(`PostgreSQL does not start: ${output || `see ${folder.log}`}`);
-    else if (state === 'down' && Date.now() - launched > 250) {
-      // After the death of a postmaster its children linger for a second or two, and until then a start is refused.
-      if (disarmStalePid(folder.cluster, runAs)) log.warn('a pid file named a process that is no postmaster; made it harmless');
+    else if (state === 'down' && Date.now() - launched > 100) {
+      // Refused while children of a postmaster that died linger: then it is tried again.
       output = await launch(cluster);
       launched = Date.now();
     }
@@ -53,6 +52,7 @@ export async function ensureRunning(cluster: Cluster, isStopping = () => false):
 /** Lets pg_ctl start a postmaster in a session of its own. Returns what it said. */
 async function launch({ folder, binaries, runAs }: Cluster): Promise<string> {
   claimOwnership(folder, runAs);
+  disarmStalePids(folder.cluster, folder.socket, runAs);
   rotateLog(folder.log);
   if (!existsSync(folder.log)) writeFileSync(folder.log, '', { mode: 0o600 });
   giveTo(folder.log, runAs);

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import { inject } from 'vitest';
-import { addressOf, createDatabase, createPool } from '../../src/database/connection.ts';
+import { createDatabase, createPool } from '../../src/database/connection.ts';
 import type { Tables } from '../../src/database/tables.ts';
+import { onServer, withDatabase } from './server.ts';
 
 export type TestDatabase = {
   db: Kysely<Tables>;
@@ -15,31 +16,20 @@ export type TestDatabase = {
 
 let made = 0;
 
-/** A migrated, empty database of the caller's own: a copy of the run's template. */
-export async function testDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
+/** A database of the caller's own: a copy of the run's migrated template, or with `empty` one without a schema. */
+export async function testDatabase(options: { max?: number; empty?: boolean } = {}): Promise<TestDatabase> {
   const { url, template } = inject('testServer');
   const name = `holdfast_test_${process.pid}_${made++}_${Math.random().toString(36).slice(2, 8)}`;
-  await onServer(url, `create database ${name} template ${template}`);
-  const own = url.replace(/^(\w+:\/\/[^/]*\/)[^?]*/, `$1${name}`);
+  await onServer(url, `create database ${name} template ${options.empty ? 'template0' : template}`);
+  const own = withDatabase(url, name);
   const pool = createPool({ connection: own, max: options.max ?? 10, applicationName: 'holdfast test' });
   return {
     db: createDatabase(pool),
     pool,
     url: own,
     close: async () => {
-      if (!pool.ended) await pool.end();
+      if (!pool.ending) await pool.end();
       await onServer(url, `drop database if exists ${name} with (force)`);
     },
   };
-}
-
-/** Runs one statement outside any test's own database. */
-export async function onServer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client(addressOf(url));
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }

@@ -25,8 +25,8 @@ export type Owner = {
 const SCRIPT = fileURLToPath(new URL('embedded-owner.ts', import.meta.url));
 const DATA = 'data';
 
-// Nobody reads this data after the run, so nothing waits for the disk.
-export const FAST = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' };
+// What the operating system has is safe from SIGKILL, so nothing here need wait for the disk.
+const FAST = { fsync: 'off', full_page_writes: 'off' };
 
 const owners: ChildProcess[] = [];
 const folders: string[] = [];
@@ -43,9 +43,10 @@ export function newDataDir({ uid, mode = 0o755 }: { uid?: number; mode?: number 
 /** Starts a process that holds the database of a folder; rejects with the message of its refusal. */
 export async function startOwner(
   dataDir: string,
-  { settings = FAST, uid }: { settings?: Record<string, string>; uid?: number } = {},
+  options: { settings?: Record<string, string>; uid?: number; remove?: boolean } = {},
 ): Promise<Owner> {
-  const child = spawn(process.execPath, [SCRIPT, dataDir, JSON.stringify(settings)], {
+  const { settings = FAST, uid, remove = false } = options;
+  const child = spawn(process.execPath, [SCRIPT, dataDir, JSON.stringify(settings), ...(remove ? ['remove'] : [])], {
     // A session of its own: it hears of the end of the run by its input alone, also after Ctrl-C.
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -77,6 +78,13 @@ async function firstLine(child: ChildProcess): Promise<Pick<Owner, 'connection' 
     return started;
   }
   throw new Error('the owner of the database ended without a word');
+}
+
+/** The same address as a URL. */
+export function urlOf({ host, port, user, password, database }: EmbeddedConnection): string {
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+  if (!host.startsWith('/')) return `postgres://${login}@${host}:${port}/${database}`;
+  return `postgres://${login}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
 }
 
 /** Runs a statement over a connection of its own. */

@@ -18,7 +18,7 @@ create table job (
   output_template   jsonb,
   output_reads      integer[],
   output_undecided  boolean not null default false,
-  definition        jsonb not null,
+  -- Of the request that made the job: tells a repeat under the same idempotency key from a different one.
   definition_hash   text not null,
   idempotency_key   text,
   source            jsonb not null default '{"kind": "api"}',

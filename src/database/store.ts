@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
+import type { JobDraft } from '../domain/draft.ts';
 import type { Tables } from './tables.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -6,6 +7,8 @@ import type { WakeUps } from './wake-ups.ts';
 export interface Store {
   db: Kysely<Tables>;
   wakeUps: WakeUps;
+  /** Sees every committed change of this server: for its log. */
+  observe?: (drafts: readonly JobDraft[]) => void;
 }
 
 /** A transaction: what a function that writes takes, so that nothing is written outside one. Only operations open them. */

@@ -23,7 +23,6 @@ export interface JobTable {
   output_template: JsonColumn<Json>;
   output_reads: number[] | null;
   output_undecided: boolean;
-  definition: JsonColumn<JsonObject>;
   definition_hash: string;
   idempotency_key: string | null;
   source: JsonColumn<JsonObject>;

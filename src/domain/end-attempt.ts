@@ -10,8 +10,8 @@ export type AttemptEnd =
   | { kind: 'succeeded'; output: Json }
   | { kind: 'failed'; error: StoredError; retryable: boolean; retry_after_ms?: number }
   | { kind: 'timed_out' }
-  /** Not over: the same attempt goes on when the timer is due, and succeeds with this output. */
-  | { kind: 'parked'; wake_at: number; output: Json }
+  /** Not over: the same attempt succeeds with this output when its timer, a duration or an instant, is due. */
+  | { kind: 'parked'; for_ms?: number; until?: number; output: Json }
   /** Given back by its worker, uncharged. */
   | { kind: 'released'; delay_ms?: number }
   /** Its worker died, or its claim expired. */
@@ -30,7 +30,11 @@ export function endAttempt(draft: JobDraft, step: StepState, end: AttemptEnd, ra
       moveStep(draft, step, 'succeeded', { output: end.output, error: null });
       return;
     case 'parked':
-      moveStep(draft, step, 'waiting', { reason: 'timer', wake_at: end.wake_at, output: end.output });
+      moveStep(draft, step, 'waiting', {
+        reason: 'timer',
+        wake_at: end.until ?? draft.now + (end.for_ms ?? 0),
+        output: end.output,
+      });
       return;
     case 'failed':
       endFailed(draft, step, end, random);

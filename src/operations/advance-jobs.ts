@@ -101,10 +101,11 @@ export function addLoaded(drafts: readonly JobDraft[], steps: readonly LoadedSte
   for (const draft of drafts) addSteps(draft, byJob.get(draft.job.id) ?? []);
 }
 
-/** Sends the hints that follow from committed drafts. */
+/** Sends the hints that follow from committed drafts, and shows them to whoever observes the store. */
 export function announce(store: Store, drafts: readonly JobDraft[]): void {
   const changed = drafts.filter((draft) => draft.job.version !== draft.jobBefore.version);
   if (changed.length === 0) return;
+  store.observe?.(changed);
   store.wakeUps.jobsChanged(changed.map((draft) => draft.job.id));
   if (changed.some((draft) => draft.promoted.some((step) => step.status === 'ready'))) store.wakeUps.stepsReady();
   if (changed.some(hasSomethingDue)) store.wakeUps.somethingDue();

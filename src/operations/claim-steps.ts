@@ -1,6 +1,6 @@
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout, sqlState } from '../database/transaction.ts';
-import { openDraft } from '../domain/draft.ts';
+import { openDraft, type StepState } from '../domain/draft.ts';
 import { lockClaimableJobs, pickReadySteps, type Wanted } from '../repositories/find-claimable.ts';
 import type { LockedJob } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
@@ -9,13 +9,18 @@ import { addLoaded, announce, type ClaimedStep, claimInDraft } from './advance-j
 const LOCK_WAIT_MS = 200;
 
 /**
- * Takes up to `max` ready steps for a worker, best first. First the jobs are locked, then the steps are picked from
+ * Takes ready steps for a worker, best first. First the jobs are locked, then the steps are picked from
  * them by a statement that sees what earlier claimers left. Jobs that are busy are passed over; only when nothing
  * else is there does it wait for them, at most 200 ms. Empty when there is nothing to take.
  */
 export async function claimSteps(
   store: Store,
-  wanted: Wanted & { workerId: string; ttlMs: number },
+  wanted: Wanted & {
+    workerId: string;
+    ttlMs: number;
+    /** A last word on each step, in order: false leaves it to others. */
+    accept?: (step: StepState) => boolean;
+  },
 ): Promise<ClaimedStep[]> {
   try {
     const { claims, drafts } = await store.db.transaction().execute(async (tx) => {
@@ -28,7 +33,9 @@ export async function claimSteps(
       const claims = picked.flatMap(({ job_id, ordinal }) => {
         const draft = byId.get(job_id);
         const step = draft?.steps.get(ordinal);
-        return draft && step ? [claimInDraft(draft, step, wanted.workerId, wanted.ttlMs)] : [];
+        return draft && step && (wanted.accept?.(step) ?? true)
+          ? [claimInDraft(draft, step, wanted.workerId, wanted.ttlMs)]
+          : [];
       });
       await saveDrafts(tx, drafts);
       return { claims, drafts };

@@ -27,11 +27,12 @@ export interface Settlement {
  * Writes outcomes and everything that follows from them, many jobs in one transaction; returns after the commit.
  * With `skip`, outcomes of jobs that somebody else holds come back `busy`, so that one stuck job holds up no other.
  * Of two outcomes for one claim the first wins. An outcome that the database cannot store fails its step instead.
+ * `handOff` is asked for a fresh offer at every try of the transaction.
  */
 export async function settleSteps(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
 ): Promise<Settlement> {
   try {
     return await settleTogether(store, outcomes, options);
@@ -46,7 +47,7 @@ export async function settleSteps(
 async function settleHalves(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
 ): Promise<Settlement> {
   const middle = outcomes.length >> 1;
   const first = await settleSteps(store, outcomes.slice(0, middle), options);
@@ -65,7 +66,7 @@ function withInvalidOutput(outcome: StepOutcome): StepOutcome {
 async function settleTogether(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: HandOff | undefined },
+  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
 ): Promise<Settlement> {
   const jobIds = [...new Set(outcomes.map((outcome) => outcome.job_id))];
   const { drafts, ...settlement } = await inTransaction(store.db, async (tx) => {
@@ -74,7 +75,7 @@ async function settleTogether(
     const mine = outcomes.filter((outcome) => drafts.has(outcome.job_id));
     if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
     const results = outcomes.map((outcome) => applyOutcome(drafts.get(outcome.job_id), outcome, options.mode));
-    const claims = await advanceJobs(tx, [...drafts.values()], { handOff: options.handOff });
+    const claims = await advanceJobs(tx, [...drafts.values()], { handOff: options.handOff?.() });
     return { results, claims, drafts: [...drafts.values()] };
   });
   announce(store, drafts);

@@ -1,15 +1,16 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { bulkRows } from './bulk-rows.ts';
 import { type LoadedStep, STEP_COLUMNS } from './load-steps.ts';
 import { type LockedJob, lockJobsWhere } from './lock-jobs.ts';
 
 /** What a worker is able to take. */
 export interface Wanted {
-  uses: readonly string[];
+  /** For each action, how many of its steps at most (of each queue: the caller chooses among them). */
+  uses: readonly { uses: string; max: number }[];
   /** Null: every queue. */
   queues: readonly string[] | null;
-  max: number;
 }
 
 /** Locks the jobs whose steps come first among those the worker could take now. */
@@ -19,8 +20,7 @@ export async function lockClaimableJobs(tx: Tx, wanted: Wanted, mode: 'wait' | '
     tx,
     sql`id = any(array(
       with recursive ${lanes(wanted)}
-      select c.job_id from pair cross join lateral (${firstOfPair(sql`s.job_id, s.priority, s.turn`, wanted.max)}) c
-      order by c.priority desc, c.turn limit ${wanted.max}
+      select c.job_id from pair cross join lateral (${firstOfPair(sql`s.job_id`, sql`pair.max`)}) c
     ))`,
     mode,
   );
@@ -34,9 +34,9 @@ export async function pickReadySteps(tx: Tx, wanted: Wanted, jobIds: readonly st
   const { rows } = await sql<LoadedStep>`
     with recursive ${lanes(wanted)}
     select c.* from pair
-    cross join lateral (${firstOfPair(STEP_COLUMNS, wanted.max * 4)}) c
+    cross join lateral (${firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)}) c
     where c.job_id = any(${sql.val([...jobIds])}::uuid[])
-    order by c.priority desc, c.turn limit ${wanted.max}`.execute(tx);
+    order by c.priority desc, c.turn`.execute(tx);
   return rows;
 }
 
@@ -51,12 +51,12 @@ function lanes({ uses, queues }: Wanted): RawBuilder<unknown> {
         from lane l where l.queue is not null`
       : sql`select unnest(${sql.val([...queues])}::text[])`;
   return sql`lane (queue) as (${lane}), pair as materialized (
-    select l.queue, u.uses from lane l cross join unnest(${sql.val([...uses])}::text[]) as u (uses)
+    select l.queue, u.uses, u.max from lane l cross join ${bulkRows('u', { uses: 'text', max: 'int4' }, uses)}
     where l.queue is not null order by random() limit ${sql.lit(LIMITS.claimPairs)})`;
 }
 
 // A lateral limit a pair reads only what it returns; one condition over all pairs would sort every ready row.
-function firstOfPair(columns: RawBuilder<unknown>, limit: number): RawBuilder<unknown> {
+function firstOfPair(columns: RawBuilder<unknown>, limit: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`select ${columns} from step s
     where s.status = 'ready' and s.queue = pair.queue and s.uses = pair.uses
     order by s.priority desc, s.turn limit ${limit}`;

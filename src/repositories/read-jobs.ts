@@ -90,24 +90,25 @@ export async function readJobs(
   page: { limit: number; after: JobPosition | null },
 ): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
   const chosen = filtered(db.selectFrom('job'), filters)
-    .select([...JOB_COLUMNS])
-    .select(sql<number>`(extract(epoch from created_at) * 1000000)::bigint`.as('created_us'))
-    .select(sizeOfEarlier())
+    .select(JOB_COLUMNS)
     .$if(page.after !== null, (query) => query.where(isOlderThan(page.after as JobPosition)))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(page.limit + 1);
+  const sized = db.selectFrom(chosen.as('chosen')).selectAll().select([bytesOfEarlier(), rowsChosen()]);
   const rows = await db
-    .selectFrom(chosen.as('chosen'))
+    .selectFrom(sized.as('sized'))
     .selectAll()
+    .select(sql<number>`(extract(epoch from created_at) * 1000000)::bigint`.as('created_us'))
     .select(sql<Date>`clock_timestamp()`.as('now'))
+    .where('earlier_bytes', '<=', PAGE_BYTES)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
-  const fitting = rows.slice(0, page.limit).filter((row) => row.earlier_bytes <= PAGE_BYTES);
-  const last = fitting.at(-1);
-  const next = last === undefined || fitting.length === rows.length ? null : positionOf(last);
-  return { jobs: fitting, next };
+  const jobs = rows.slice(0, page.limit);
+  const last = jobs.at(-1);
+  const more = last !== undefined && jobs.length < last.chosen_rows;
+  return { jobs, next: more ? { created_us: last.created_us, id: last.id } : null };
 }
 
 /** How many jobs the filters admit. Reads them all: for people, on request. */
@@ -136,13 +137,14 @@ function isOlderThan(position: JobPosition) {
     (timestamptz 'epoch' + ${position.created_us}::bigint * interval '1 microsecond', ${position.id}::uuid)`;
 }
 
-function sizeOfEarlier() {
+// What is kept, not what is sent: telling that would mean to read it.
+function bytesOfEarlier() {
   return sql<number>`coalesce(sum(coalesce(pg_column_size(input), 0) + coalesce(pg_column_size(output), 0))
     over (order by created_at desc, id desc rows between unbounded preceding and 1 preceding), 0)::bigint`.as(
     'earlier_bytes',
   );
 }
 
-function positionOf(row: { created_us: number; id: string }): JobPosition {
-  return { created_us: row.created_us, id: row.id };
+function rowsChosen() {
+  return sql<number>`count(*) over ()`.as('chosen_rows');
 }

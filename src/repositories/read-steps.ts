@@ -71,17 +71,19 @@ export async function readSteps(
 ): Promise<{ steps: ReadStep[]; next: number | null }> {
   const ofStatus =
     page.statuses.length === 0 ? sql`` : sql`and status = any(${sql.val([...page.statuses])}::text[])`;
-  const { rows } = await sql<ReadStep & { earlier_bytes: number }>`
+  const { rows } = await sql<ReadStep & { chosen_rows: number }>`
     with chosen as materialized (
-      select *, coalesce(sum(coalesce(pg_column_size(output), 0))
-          over (order by ordinal rows between unbounded preceding and 1 preceding), 0)::bigint as earlier_bytes
-      from step where job_id = ${jobId}::uuid and ordinal > ${page.after} ${ofStatus}
-      order by ordinal limit ${page.limit + 1})
-    select s.earlier_bytes, ${STEP_COLUMNS}
-    from chosen s join job j on j.id = s.job_id order by s.ordinal`.execute(db);
-  const fitting = rows.slice(0, page.limit).filter((row) => row.earlier_bytes <= PAGE_BYTES);
-  const last = fitting.at(-1);
-  return { steps: fitting, next: last === undefined || fitting.length === rows.length ? null : last.ordinal };
+      select * from step where job_id = ${jobId}::uuid and ordinal > ${page.after} ${ofStatus}
+      order by ordinal limit ${page.limit + 1}),
+    sized as (
+      select *, count(*) over () as chosen_rows, coalesce(sum(coalesce(pg_column_size(output), 0))
+        over (order by ordinal rows between unbounded preceding and 1 preceding), 0) as earlier_bytes
+      from chosen)
+    select s.chosen_rows, ${STEP_COLUMNS} from sized s join job j on j.id = s.job_id
+    where s.earlier_bytes <= ${PAGE_BYTES} order by s.ordinal`.execute(db);
+  const steps = rows.slice(0, page.limit);
+  const last = steps.at(-1);
+  return { steps, next: last !== undefined && steps.length < last.chosen_rows ? last.ordinal : null };
 }
 
 /** One step by its name, with its `with`; undefined when the job has none of that name. */

@@ -16,7 +16,10 @@ export async function insertLogChunk(
   const { rows } = await sql`
     insert into step_log (job_id, ordinal, attempt, start, data)
     select s.job_id, s.ordinal, ${claim.attempt}, ${start}, ${Buffer.from(data)}
-    from step s
+    from (
+      -- The lock keeps the job from being deleted in between, which would leave these bytes behind.
+      select * from step where job_id = ${claim.job_id} and ordinal = ${claim.ordinal} for key share
+    ) s
     where s.job_id = ${claim.job_id} and s.ordinal = ${claim.ordinal}
       and s.claim_id = ${claim.claim_id} and s.attempt = ${claim.attempt}
       and (s.finished_at is null

@@ -33,6 +33,8 @@ export const LIMITS = {
   maxAttempts: 100,
   maxLosses: 100,
   delay: 30 * DAY,
+  /** The last year of a `run_at`: deadlines lie after it, and a fifth digit is written in more ways than one. */
+  runAtYear: 9000,
   stepTimeout: 30 * DAY,
   jobTimeout: 365 * DAY,
   wait: 60 * SECOND,

@@ -4,7 +4,7 @@ import { openDraft } from '../domain/draft.ts';
 import { decideOutput } from '../domain/finish-job.ts';
 import type { Json } from '../domain/json.ts';
 import { scopeOf } from '../domain/scope.ts';
-import { renderTemplate } from '../domain/template.ts';
+import { renderTemplate } from '../domain/expression.ts';
 import { loadReads, loadUndecidedOutputs, type UndecidedOutput } from '../repositories/load-scopes.ts';
 import { lockJobs } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';

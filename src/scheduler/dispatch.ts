@@ -1,0 +1,147 @@
+import type { Logger } from 'pino';
+import type { Action } from '../actions/action.ts';
+import type { Catalogue } from '../actions/catalogue.ts';
+import type { Store } from '../database/store.ts';
+import type { StepState } from '../domain/draft.ts';
+import type { AttemptEnd } from '../domain/end-attempt.ts';
+import type { ClaimedStep } from '../operations/advance-jobs.ts';
+import { claimSteps } from '../operations/claim-steps.ts';
+import { handOut } from '../operations/hand-out.ts';
+import { openAttemptLog } from './attempt-log.ts';
+import { createHandOffs } from './hand-offs.ts';
+import { type Held, heldSteps, type Kind } from './held-steps.ts';
+import { keepClaims } from './keep-claims.ts';
+import { startLoop } from './loop.ts';
+import { type RenderedHandout, runStep } from './run-step.ts';
+import { createSettler } from './settler.ts';
+
+const POLL_MS = 1000;
+// How long an action may take to heed the word to stop; what still runs then is left to the next server.
+const ABORT_MS = 5000;
+
+export interface DispatchSettings {
+  workerId: string;
+  /** How many steps may run at once that hold a slot. */
+  slots: number;
+  /** Null: every queue. */
+  queues: readonly string[] | null;
+  claimTtlMs: number;
+}
+
+/** The server's own pool. */
+export interface Dispatch {
+  /** Claims no more, lets running actions end for `graceMs`, gives the rest back uncharged. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Claims ready steps whose action this server can run, up to its free slots, runs them and settles. `vital` is the
+ * same database over connections of its own: claims are kept alive even when work has taken all others.
+ */
+export function startDispatch(options: {
+  store: Store;
+  vital: Store;
+  catalogue: Catalogue;
+  settings: DispatchSettings;
+  log: Logger;
+}): Dispatch {
+  const { store, vital, catalogue, settings, log } = options;
+  const held = heldSteps(settings.slots);
+  const handOffs = createHandOffs({ held, settings, kindOf: (step) => kindOf(step) });
+  let stopping = false;
+
+  const actionOf = (uses: string): Action | undefined => catalogue.get(uses);
+  const kindOf = (step: StepState): Kind | null => {
+    const action = actionOf(step.uses);
+    if (stopping || !action) return null;
+    if (settings.queues && !settings.queues.includes(step.queue)) return null;
+    return action.instant ? 'instant' : 'slot';
+  };
+
+  const settler = createSettler({
+    store,
+    log,
+    offer: (outcomes) => handOffs.offer(outcomes),
+    onSettled: ({ claim_id }) => {
+      held.drop(claim_id);
+      if (!stopping) loop.wake();
+    },
+    onHandedOff: (claims) => void start(claims),
+  });
+
+  const end = (claim: ClaimedStep, attemptEnd: AttemptEnd | null) => {
+    held.free(claim.claim_id);
+    const { job_id, ordinal, claim_id } = claim;
+    if (attemptEnd) settler.push({ job_id, ordinal, claim_id, end: attemptEnd });
+    else held.drop(claim_id);
+    if (!stopping) loop.wake();
+  };
+
+  const start = async (claims: ClaimedStep[]) => {
+    for (const claim of claims) held.add(claim, actionOf(claim.uses)?.instant ?? false, handOffs.lengthOf(claim));
+    try {
+      const handouts = new Map((await handOut(store, claims)).map((handout) => [handout.claim_id, handout]));
+      for (const claim of claims) {
+        const handout = handouts.get(claim.claim_id);
+        if (handout) void run(claim, handout);
+        else end(claim, null);
+      }
+    } catch (error) {
+      log.warn({ err: error, steps: claims.length }, 'could not load claimed steps; giving them back');
+      for (const claim of claims) end(claim, { kind: 'released' });
+    }
+  };
+
+  const run = async (claim: ClaimedStep, handout: RenderedHandout) => {
+    const { controller } = held.get(claim.claim_id) as Held;
+    const attemptLog = openAttemptLog(store, log, claim);
+    const attemptEnd = await runStep({ handout, catalogue, controller, attemptLog, progress: () => undefined, log });
+    await attemptLog.close();
+    end(claim, attemptEnd);
+  };
+
+  const loop = startLoop({
+    name: 'dispatch',
+    intervalMs: POLL_MS,
+    log,
+    async pass() {
+      const free = held.room();
+      const uses = [...catalogue.values()]
+        .map((action) => ({ uses: action.uses, max: action.instant ? free.instant : free.slot }))
+        .filter(({ max }) => max > 0);
+      if (stopping || uses.length === 0) return undefined;
+      const { workerId, queues, claimTtlMs } = settings;
+      const accept = (step: StepState) => {
+        const kind = kindOf(step);
+        if (kind === null || !held.reserve(kind)) return false;
+        reserved[kind] += 1;
+        handOffs.claimed(step);
+        return true;
+      };
+      const reserved = { slot: 0, instant: 0 };
+      const claims = await claimSteps(store, { workerId, uses, queues, ttlMs: claimTtlMs, accept }).finally(() =>
+        held.giveBack(reserved),
+      );
+      const short = Math.min(...uses.map(({ max }) => max)) > claims.length;
+      handOffs.cameBack(short);
+      if (claims.length > 0) void start(claims);
+      return short ? undefined : 0;
+    },
+  });
+  const keeper = keepClaims({ store: vital, held, ttlMs: settings.claimTtlMs, log });
+  const unsubscribe = store.wakeUps.onStepsReady(() => loop.wake());
+
+  return {
+    async stop(graceMs) {
+      stopping = true;
+      unsubscribe();
+      await loop.stop();
+      await held.allFree(graceMs);
+      held.abortAll('shutdown');
+      await settler.idle();
+      await held.allFree(ABORT_MS);
+      await settler.idle();
+      await keeper.stop();
+    },
+  };
+}

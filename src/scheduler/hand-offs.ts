@@ -1,0 +1,85 @@
+import type { StepState } from '../domain/draft.ts';
+import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
+import type { StepOutcome } from '../operations/settle-steps.ts';
+import type { HeldSteps, Kind } from './held-steps.ts';
+
+// So many steps in a row may go from hand to hand in one slot, then the queue has its turn.
+const LONGEST_CHAIN = 16;
+
+/** Decides which promoted steps this server takes straight from the settle that freed them. */
+export interface HandOffs {
+  /** An offer for one batch; `handOff` starts it anew at every try, `end` gives its reservations back. */
+  offer(outcomes: readonly StepOutcome[]): { handOff: () => HandOff; end: () => void };
+  /** Takes note of a step claimed from the queue: what sorts before it was nobody else's turn. */
+  claimed(step: StepState): void;
+  /** Takes note whether the last claim found fewer steps than there was room for. */
+  cameBack(short: boolean): void;
+  /** How many hand-offs in a row led to this claim. */
+  lengthOf(claim: ClaimedStep): number;
+}
+
+/**
+ * A step is handed off only while the last claim came back short, so nobody waits in the queue, or if it sorts before
+ * the last one claimed; and at most 16 times in a row, so that no chain overtakes everybody for ever.
+ */
+export function createHandOffs(options: {
+  held: HeldSteps;
+  settings: { workerId: string; claimTtlMs: number };
+  kindOf: (step: StepState) => Kind | null;
+}): HandOffs {
+  const { held, settings } = options;
+  const chains = new Map<string, number>();
+  let queueIsEmpty = true;
+  let last: { priority: number; turn: number } | null = null;
+
+  const isInTurn = (step: StepState) => {
+    if (queueIsEmpty) return true;
+    if (last === null) return false;
+    const turn = step.turn ?? Number.POSITIVE_INFINITY;
+    return step.priority > last.priority || (step.priority === last.priority && turn < last.turn);
+  };
+
+  return {
+    offer(outcomes) {
+      const chainOf = new Map<string, number>();
+      for (const { job_id, claim_id } of outcomes) {
+        const chain = (held.get(claim_id)?.chain ?? 0) + 1;
+        chainOf.set(job_id, Math.max(chain, chainOf.get(job_id) ?? 0));
+      }
+      const mine = { slot: 0, instant: 0 };
+      const giveBack = () => {
+        held.giveBack(mine);
+        mine.slot = 0;
+        mine.instant = 0;
+      };
+      const take = (step: StepState, jobId: string) => {
+        const kind = options.kindOf(step);
+        const chain = chainOf.get(jobId) ?? 1;
+        if (kind === null || chain > LONGEST_CHAIN || !isInTurn(step)) return false;
+        if (!held.reserve(kind)) return false;
+        mine[kind] += 1;
+        chains.set(`${jobId}/${step.ordinal}`, chain);
+        return true;
+      };
+      return {
+        handOff: () => {
+          giveBack();
+          return { workerId: settings.workerId, ttlMs: settings.claimTtlMs, take };
+        },
+        end: giveBack,
+      };
+    },
+    claimed(step) {
+      last = { priority: step.priority, turn: step.turn ?? Number.NEGATIVE_INFINITY };
+    },
+    cameBack(short) {
+      queueIsEmpty = short;
+    },
+    lengthOf(claim) {
+      const key = `${claim.job_id}/${claim.ordinal}`;
+      const chain = chains.get(key) ?? 0;
+      chains.delete(key);
+      return chain;
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import type { Logger } from 'pino';
+import type { Catalogue } from '../actions/catalogue.ts';
+import type { DatabaseAddress } from '../database/connection.ts';
+import type { Store } from '../database/store.ts';
+import type { ServerEntry } from '../operations/keep-server.ts';
+import { startDispatch } from './dispatch.ts';
+import { startLiveness } from './liveness.ts';
+import { startPrune } from './prune.ts';
+import { rescuePredecessors, startRescue } from './rescue.ts';
+import { startWake } from './wake.ts';
+
+export interface SchedulerSettings {
+  entry: ServerEntry;
+  claimTtlMs: number;
+  /** Delete jobs this many days after they ended; null: never. */
+  retentionDays: number | null;
+  /** Nobody else can be alive on this database: what others hold is given back at once. */
+  soleServer: boolean;
+}
+
+/** What happens by itself. */
+export interface Scheduler {
+  /** Stops claiming, lets running steps finish for `graceMs`, gives the rest back, ends the signs of life. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts everything that a server does without being asked. `vital` is the same database over connections of its own,
+ * for what must never wait behind work: heartbeats and extends.
+ */
+export async function startScheduler(options: {
+  store: Store;
+  vital: Store;
+  connection: DatabaseAddress;
+  catalogue: Catalogue;
+  settings: SchedulerSettings;
+  log: Logger;
+}): Promise<Scheduler> {
+  const { store, vital, connection, catalogue, settings, log } = options;
+  const { entry, claimTtlMs, retentionDays } = settings;
+  const liveness = await startLiveness({ store: vital, connection, entry, log });
+  if (settings.soleServer) await rescuePredecessors(store, log, entry.id);
+  const { trustedSince } = liveness;
+  const loops = [
+    startRescue({ store, log, serverId: entry.id, claimTtlMs, trustedSince }),
+    startWake(store, log),
+    ...(retentionDays === null ? [] : [startPrune(store, log, retentionDays)]),
+  ];
+  const dispatch = startDispatch({
+    store,
+    vital,
+    catalogue,
+    settings: { workerId: entry.id, slots: entry.slots, queues: entry.queues, claimTtlMs },
+    log,
+  });
+  return {
+    async stop(graceMs) {
+      await dispatch.stop(graceMs);
+      await Promise.all(loops.map((loop) => loop.stop()));
+      await liveness.stop();
+    },
+  };
+}

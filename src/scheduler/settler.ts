@@ -1,0 +1,138 @@
+import type { Logger } from 'pino';
+import type { Store } from '../database/store.ts';
+import { sqlState } from '../database/transaction.ts';
+import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
+import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
+
+const BATCH = 250;
+const IN_FLIGHT = 2;
+const BUSY_RETRY_MS = 5;
+const BUSY_TRIES = 5;
+const BUSY_MS = 100;
+const ERROR_TRIES = 20;
+
+/** Collects outcomes and writes them in batches: group commit, with no delay when idle. */
+export interface Settler {
+  push(outcome: StepOutcome): void;
+  /** Resolves when nothing is left to write. */
+  idle(): Promise<void>;
+}
+
+interface Entry {
+  outcome: StepOutcome;
+  since: number;
+  busy: number;
+  errors: number;
+}
+
+/**
+ * `onSettled` is told of each outcome after its commit (or refusal); `offer` makes the hand-off for a batch, and
+ * `onHandedOff` gets what it took, once committed. An outcome is kept and tried again while the database is away:
+ * its claim decides in the end.
+ */
+export function createSettler(options: {
+  store: Store;
+  log: Logger;
+  offer: (outcomes: readonly StepOutcome[]) => { handOff: () => HandOff; end: () => void };
+  onSettled: (outcome: StepOutcome, result: SettleResult) => void;
+  onHandedOff: (claims: ClaimedStep[]) => void;
+}): Settler {
+  const { store, log } = options;
+  let waiting: Entry[] = [];
+  let inFlight = 0;
+  let delayed = 0;
+  // Two batches never share a job: the second would only find it locked.
+  const jobsInFlight = new Set<string>();
+  let idlers: (() => void)[] = [];
+
+  const nextBatch = (): Entry[] => {
+    const batch: Entry[] = [];
+    const rest: Entry[] = [];
+    for (const entry of waiting) {
+      if (batch.length < BATCH && !jobsInFlight.has(entry.outcome.job_id)) batch.push(entry);
+      else rest.push(entry);
+    }
+    waiting = rest;
+    return batch;
+  };
+
+  const start = () => {
+    while (inFlight < IN_FLIGHT && waiting.length > 0) {
+      const batch = nextBatch();
+      if (batch.length === 0) return;
+      void settle(batch, 'skip');
+    }
+    if (waiting.length + inFlight + delayed === 0) {
+      for (const resolve of idlers) resolve();
+      idlers = [];
+    }
+  };
+
+  const settle = async (batch: Entry[], mode: 'skip' | 'wait') => {
+    // A stuck job is waited for on a connection of its own, beside the batches.
+    if (mode === 'skip') inFlight += 1;
+    else delayed += 1;
+    const jobs = new Set(batch.map((entry) => entry.outcome.job_id));
+    for (const job of jobs) jobsInFlight.add(job);
+    const outcomes = batch.map((entry) => entry.outcome);
+    const offer = options.offer(outcomes);
+    try {
+      const { results, claims } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
+      results.forEach((result, index) => {
+        const entry = batch[index] as Entry;
+        if (result === 'busy') tryBusyAgain(entry);
+        else options.onSettled(entry.outcome, result);
+      });
+      if (claims.length > 0) options.onHandedOff(claims);
+    } catch (error) {
+      tryFailedAgain(batch, error);
+    } finally {
+      offer.end();
+      for (const job of jobs) jobsInFlight.delete(job);
+      if (mode === 'skip') inFlight -= 1;
+      else delayed -= 1;
+      start();
+    }
+  };
+
+  const later = (entries: Entry[], ms: number, then: (entries: Entry[]) => void) => {
+    delayed += 1;
+    setTimeout(() => {
+      delayed -= 1;
+      then(entries);
+      start();
+    }, ms);
+  };
+
+  const tryBusyAgain = (entry: Entry) => {
+    entry.busy += 1;
+    const stuck = entry.busy >= BUSY_TRIES || performance.now() - entry.since >= BUSY_MS;
+    if (stuck) void Promise.resolve().then(() => settle([entry], 'wait'));
+    else later([entry], BUSY_RETRY_MS, (entries) => waiting.push(...entries));
+  };
+
+  const tryFailedAgain = (batch: Entry[], error: unknown) => {
+    // A lock wait that ran out, or no SQLSTATE at all (a lost connection): it passes. Anything else may be ours.
+    const state = sqlState(error);
+    const passing = state === undefined || /^(08|53|57|55|40|25)/.test(state);
+    const level = passing ? 'warn' : 'error';
+    log[level]({ err: error, outcomes: batch.length }, 'could not write outcomes; they are kept and tried again');
+    const kept = batch.filter((entry) => passing || entry.errors < ERROR_TRIES);
+    for (const entry of batch) entry.errors += 1;
+    for (const entry of batch) if (!kept.includes(entry)) options.onSettled(entry.outcome, 'claim_lost');
+    const tries = Math.min(...batch.map((entry) => entry.errors));
+    later(kept, Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2), (entries) => waiting.push(...entries));
+  };
+
+  return {
+    push(outcome) {
+      waiting.push({ outcome, since: performance.now(), busy: 0, errors: 0 });
+      // Outcomes that end in the same turn of the event loop share a batch.
+      if (waiting.length === 1) setImmediate(start);
+    },
+    idle() {
+      if (waiting.length + inFlight + delayed === 0) return Promise.resolve();
+      return new Promise((resolve) => idlers.push(resolve));
+    },
+  };
+}

@@ -59,8 +59,8 @@ function registerMixedNumbers(environment: Environment): void {
     operator('%', (a, b) => Number(a) % divisor(b));
   }
   environment.registerOperator('double % double: double', (a: number, b: number) => a % divisor(b));
-  // The loose comparison is the one that compares a bigint and a number by value, without rounding either.
-  environment.registerOperator('int == double: bool', (a: Numeric, b: Numeric) => a == b);
+  // An ordering compares a bigint and a number by value and rounds neither, which `===` would refuse.
+  environment.registerOperator('int == double: bool', (a: Numeric, b: Numeric) => a <= b && a >= b);
 }
 
 /** The parts of the library's evaluator that are steered here; 8.0.0 has no public way to them. */
@@ -79,8 +79,8 @@ interface Internals {
 
 /**
  * Keeps types shallow: a list is a list and an object an object, whatever they hold. The library would type a
- * list by its first item, which is wrong for JSON, and keep every shape it ever saw (`list<map<string, list<…>>>`)
- * for the life of the process, which lets whoever submits jobs fill the memory.
+ * list by its first item, which is wrong for JSON, and keep every shape it ever saw (a list of maps of lists) for
+ * the life of the process, which lets whoever submits jobs fill the memory.
  */
 function keepTypesShallow(internals: Internals): void {
   const { registry } = internals;
@@ -215,7 +215,7 @@ export function children(node: Node): Node[] {
   }
 }
 
-/** Makes every access below a node able to read where the library stumbles: null, and a key named `constructor`. */
+/** Makes access work where the library stumbles: on null, and on an object with a key named `constructor`. */
 function guardAccess(node: Node): void {
   for (const child of children(node)) guardAccess(child);
   const run = node.handle;

@@ -14,3 +14,13 @@ export function explain(source: string, detail: string): string {
 function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length)}…`;
 }
+
+/** An error of the language: its `message` draws the source with a marker below, its `summary` is one sentence. */
+export interface LanguageError extends Error {
+  code?: string;
+  summary?: string;
+}
+
+export function summaryOf(error: LanguageError): string {
+  return error.summary ?? error.message;
+}

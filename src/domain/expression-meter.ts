@@ -1,14 +1,16 @@
 import { COMPREHENSIONS, children, evaluator, type Node } from './expression-language.ts';
 
 /**
- * What an evaluation may cost, counted in operations and not by a clock, so that a job behaves the same on every
- * machine. What grows with the data pays before it runs; the library itself has no budget.
+ * What an evaluation may cost, counted in operations and not by a clock, so that a job behaves the same on
+ * every machine. Whatever grows with the data pays before it runs; the library itself has no budget.
  */
 
 /** One operation is some ten nanoseconds, so this holds the event loop for tens of milliseconds at worst. */
 const BUDGET = 2_000_000;
 /** Characters that a compare or a search gets through at the price of one operation. */
 const CHARACTERS = 32;
+/** The same where characters are counted one by one. */
+const COUNTED = 4;
 /** Reading a clock in a time zone takes the better part of a tenth of a millisecond. */
 const ZONED_CALL = 5000;
 const DURATION_CALL = 1000;
@@ -68,8 +70,14 @@ function spendMembership(value: unknown, list: unknown): void {
   for (let i = 0; i < list.length; i++) spendDeep(value);
 }
 
+/** What a call pays for looking at one thing it was given; the elements of a list are no concern of most. */
+function readingCost(name: string, value: unknown): number {
+  if (typeof value === 'string') return 1 + value.length / (name === 'size' ? COUNTED : CHARACTERS);
+  return Array.isArray(value) ? 1 : sizeOf(value);
+}
+
 function spendCall(name: string, given: unknown[]): void {
-  for (const value of given) spend(sizeOf(value));
+  for (const value of given) spend(readingCost(name, value));
   const [first, second] = given;
   if (SEARCHES.has(name)) spend((sizeOf(first) * sizeOf(second)) / CHARACTERS);
   if (name === 'join' && Array.isArray(first)) {
@@ -127,8 +135,8 @@ export function installMeter(node: Node): number {
 }
 
 const tryEval = evaluator.tryEval.bind(evaluator);
-// `||`, `&&`, `all` and `exists` swallow errors and go on. Making one is slow, so it is paid for; and since this throws
-// outside what swallows, an evaluation whose budget is used up ends at once.
+// `||`, `&&`, `all` and `exists` swallow errors and go on. Making one is slow, so it is paid for; and since
+// this throws outside what swallows, an evaluation whose budget is used up ends at once.
 evaluator.tryEval = (node, context) => {
   const result = tryEval(node, context);
   if (result instanceof Error) spend(FAILURE);

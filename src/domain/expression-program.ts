@@ -1,6 +1,7 @@
 import { type Findings, inspect, oddStepHint } from './expression-guard.ts';
 import { parse, ROOTS } from './expression-language.ts';
 import { installMeter } from './expression-meter.ts';
+import { type LanguageError, summaryOf } from './expression-message.ts';
 import { LIMITS } from './limits.ts';
 
 /** An expression that was parsed, inspected and made to pay for what it does. */
@@ -10,7 +11,7 @@ export interface Program extends Findings {
   code: 'expression_invalid' | 'expression_too_large';
   /** The type that it yields as far as that is known beforehand, else `dyn`. */
   type: string;
-  /** Evaluates it; throws on an evaluation error. Not to be called when there are problems. */
+  /** Evaluates it; throws on an evaluation error, and the first of its problems if there are any. */
   evaluate(context: object): unknown;
 }
 
@@ -40,9 +41,16 @@ export function programOf(source: string): Program {
   return program;
 }
 
+/** What stands for evaluation where an expression must not run. */
+function refuse(problem: string): () => never {
+  return () => {
+    throw new Error(problem);
+  };
+}
+
 function refused(source: string, problem: string, code: Program['code'] = 'expression_invalid'): Program {
   const nothing = { steps: new Set<string>(), needs: false, usesStatusFunction: false };
-  return { source, code, type: 'dyn', problems: [problem], ...nothing, evaluate: () => null };
+  return { source, code, type: 'dyn', problems: [problem], ...nothing, evaluate: refuse(problem) };
 }
 
 function compile(source: string): Program {
@@ -54,28 +62,22 @@ function compile(source: string): Program {
   try {
     const parsed = parse(source);
     const findings = inspect(parsed.root);
-    const program = {
-      source,
-      code: 'expression_invalid' as const,
-      type: 'dyn',
-      ...findings,
-      evaluate: parsed.evaluate,
-    };
+    const [problem] = findings.problems;
     // Types come last: `steps.build-image` is better explained by what was found than as an unknown `image`.
-    if (findings.problems.length > 0) return program;
-    program.type = parsed.check();
+    if (problem !== undefined) return { ...refused(source, problem), ...findings };
+    const type = parsed.check();
     installMeter(parsed.root);
-    return program;
+    return { source, code: 'expression_invalid', type, ...findings, evaluate: parsed.evaluate };
   } catch (error) {
-    return refusedBy(source, error as Error & { summary?: string; code?: string });
+    return refusedBy(source, error as LanguageError);
   }
 }
 
-function refusedBy(source: string, error: Error & { summary?: string; code?: string }): Program {
+function refusedBy(source: string, error: LanguageError): Program {
   if (error.code === 'limit_exceeded' || error instanceof RangeError) {
     return refused(source, 'it has too many parts or is nested too deep', 'expression_too_large');
   }
-  const summary = error.summary ?? error.message;
+  const summary = summaryOf(error);
   if (error.code === 'unknown_variable') {
     return refused(source, `${summary}; expressions can use ${[...ROOTS].join(', ')}`);
   }

@@ -3,7 +3,7 @@ import { Duration, UnsignedInt } from './expression-language.ts';
 import type { Json } from './json.ts';
 import { LIMITS } from './limits.ts';
 
-/** How large a value is, kept while it is rendered: made of shared parts, a small one can be endless as JSON. */
+/** How large a value is, kept while it is rendered: a small one with shared parts can be endless as JSON. */
 export interface Size {
   /** Bytes that it has at the least. */
   least: number;
@@ -56,12 +56,9 @@ export function toJson(value: unknown, size: Size, depth: number): Json {
   if (typeof value === 'bigint') return safe(value);
   const object = value as object;
   if (size.least > LIMITS.valueBytes) throw new Error(tooLarge());
-  if (depth >= LIMITS.jsonDepth)
-    throw new Error(`the value is nested deeper than ${LIMITS.jsonDepth} levels`);
+  if (depth >= LIMITS.jsonDepth) throw new Error(`the value is nested beyond ${LIMITS.jsonDepth} levels`);
   if (Array.isArray(value)) return value.map((item) => toJson(item, size, depth + 1));
-  return isPlain(value)
-    ? toObject(Object.entries(value), size, depth)
-    : toJson(unwrapped(value), size, depth);
+  return isPlain(object) ? toObject(object, size, depth) : toJson(unwrapped(object), size, depth);
 }
 
 function isPlain(value: object): boolean {

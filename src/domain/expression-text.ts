@@ -20,7 +20,7 @@ function skipLiteral(text: string, from: number): number {
   return -1;
 }
 
-/** Where the `}}` stands that closes an expression: not one inside a string or an object; -1 when there is none. */
+/** Where the `}}` stands that closes an expression, not one inside a string or an object; -1 for none. */
 function findClose(text: string, from: number): number {
   let braces = 0;
   for (let i = from; i < text.length; i++) {

@@ -1,5 +1,12 @@
 import { setStatus } from './expression-language.ts';
-import { explain, ONE_EXPRESSION, ONLY_IN_IF, UNCLOSED } from './expression-message.ts';
+import {
+  explain,
+  type LanguageError,
+  ONE_EXPRESSION,
+  ONLY_IN_IF,
+  summaryOf,
+  UNCLOSED,
+} from './expression-message.ts';
 import { startMeter } from './expression-meter.ts';
 import { type Program, programOf } from './expression-program.ts';
 import { addText, kindOf, type Size, setKey, toJson, tooLarge } from './expression-result.ts';
@@ -10,8 +17,9 @@ import { LIMITS } from './limits.ts';
 /**
  * Expressions in `with`, `if` and a job's `output`: `${{ expression }}` in CEL.
  *
- * A string that is one whole expression takes the expression's value with its type. In a string with other text around
- * them, results that are strings stand as they are and everything else as JSON, so null as `null`. `$${{` is a plain `${{`.
+ * A string that is one whole expression takes the expression's value with its type. In a string with other
+ * text around them, results that are strings stand as they are and everything else as JSON, so null is `null`
+ * there. `$${{` is a plain `${{`.
  */
 
 /** What a template may read. A step that is not here, or did not succeed, reads as null. */
@@ -43,13 +51,14 @@ export function evaluateCondition(source: string, scope: ConditionScope): Evalua
     if (typeof value === 'boolean') return { ok: true, value };
     return failed(bare, `an \`if\` must be true or false, and this is a value of type ${kindOf(value)}`);
   } catch (error) {
-    return failed(bare, hinted(error as Error));
+    return failed(bare, hinted(error as LanguageError));
   }
 }
 
 /**
  * Renders the expressions of a template. The result shares with the template what has none in it.
- * An error in an expression is a value, as is a result above `LIMITS.valueBytes` or `LIMITS.jsonDepth`; this never throws.
+ * An error in an expression is a value, as is a result above `LIMITS.valueBytes` or `LIMITS.jsonDepth`; this
+ * never throws.
  */
 export function renderTemplate(template: Json, scope: Scope): Evaluated<Json> {
   const size: Size = { least: 0, most: 0 };
@@ -74,7 +83,7 @@ export function renderTemplate(template: Json, scope: Scope): Evaluated<Json> {
     }
     return failed(current, tooLarge());
   } catch (error) {
-    return failed(current, hinted(error as Error));
+    return failed(current, hinted(error as LanguageError));
   }
 }
 
@@ -123,7 +132,6 @@ function begin(scope: Scope): (program: Program) => unknown {
   const steps = new Map<string, { output: Json; status: string | null }>();
   const context = { job: scope.job, input: scope.input, needs: scope.needs, steps };
   return (program) => {
-    if (program.problems[0] !== undefined) throw new Error(program.problems[0]);
     for (const name of program.steps) {
       // A map, since a step may be called `constructor`.
       const step = Object.hasOwn(scope.steps, name) ? scope.steps[name] : undefined;
@@ -136,8 +144,8 @@ function begin(scope: Scope): (program: Program) => unknown {
 const OPTIONAL_FORM = 'where it may be missing, ask `has(a.b)` first or write `a.?b.orValue("")`';
 
 /** What went wrong, with the way out where there is one. */
-function hinted(error: Error & { summary?: string; code?: string }): string {
-  const what = error.summary ?? error.message;
+function hinted(error: LanguageError): string {
+  const what = summaryOf(error);
   if (error.code === 'no_such_key' || what.endsWith(' of null')) return `${what}; ${OPTIONAL_FORM}`;
   if (error.code === 'no_matching_overload' && what.includes('double')) {
     return `${what}; numbers that come from JSON are doubles: int() makes one whole`;

@@ -1,0 +1,33 @@
+import { type Static, Type } from 'typebox';
+import { Named } from './scalars.ts';
+
+/** One thing that is wrong in a request, or worth knowing about it. */
+export const ProblemEntry = Type.Object(
+  {
+    pointer: Type.String({
+      description: 'JSON pointer into the body, or `/` and the name of a query parameter.',
+      examples: ['/steps/1/needs/0'],
+    }),
+    code: Type.String({ description: 'Stable code of this entry.', examples: ['unknown_need'] }),
+    detail: Type.String({ description: 'What is wrong and what to write instead.' }),
+  },
+  { $id: 'ProblemEntry', additionalProperties: false },
+);
+
+/** What every answer that is no success looks like: RFC 9457, `application/problem+json`. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'Names the kind of problem; one for each code.' }),
+    title: Type.String({ description: 'The kind of problem in a few words, always the same for a code.' }),
+    status: Type.Integer({ description: 'The HTTP status, again.' }),
+    detail: Type.String({ description: 'What happened and what to do.' }),
+    code: Type.String({ description: 'Stable code; branch on this.' }),
+    instance: Type.String({ description: 'The path that was asked for.' }),
+    request_id: Type.String({ description: 'Also in the header `x-request-id` and in the server\'s log.' }),
+    errors: Type.Array(Named(ProblemEntry), {
+      description: 'Each thing that is wrong, at most 100; empty when `detail` says it all.',
+    }),
+  },
+  { $id: 'Problem', additionalProperties: false },
+);
+export type ProblemBody = Static<typeof Problem>;

@@ -1,0 +1,65 @@
+import type { TSchema } from 'typebox';
+import { Problem } from '../contract/problem.ts';
+import { Named } from '../contract/scalars.ts';
+import type { ErrorCode } from '../domain/errors.ts';
+import { PROBLEMS } from './problem-details.ts';
+
+/** One answer of a route, as the document describes it and as it is serialised. */
+export interface Answer {
+  description: string;
+  /** Absent: no body. */
+  schema?: TSchema;
+  /** `application/json` when absent. */
+  type?: string;
+  headers?: Record<string, string>;
+  example?: unknown;
+}
+
+// What can happen to any request, whatever it asks for.
+const EVERYWHERE: ErrorCode[] = ['bad_request', 'forbidden_host', 'forbidden_origin', 'internal_error'];
+/** What can happen to any request that asks the database. */
+export const DATABASE_CODES: ErrorCode[] = ['database_unavailable', 'shutting_down'];
+/** What can happen to any request that has a body. */
+export const BODY_CODES: ErrorCode[] = ['invalid_json', 'invalid_body', 'payload_too_large', 'unsupported_media_type'];
+
+/** The `response` of a route's schema: its own answers, and a problem document for each status that its codes have. */
+export function answers(own: Record<number, Answer>, codes: readonly ErrorCode[]): Record<number, unknown> {
+  const responses: Record<number, unknown> = {};
+  for (const [status, answer] of Object.entries(own)) responses[Number(status)] = describeAnswer(answer);
+  const byStatus = Map.groupBy(new Set([...codes, ...EVERYWHERE]), (code) => PROBLEMS[code].status);
+  for (const [status, some] of byStatus) responses[status] ??= describeProblem(some);
+  return responses;
+}
+
+function describeAnswer({ description, schema, type = 'application/json', headers, example }: Answer): object {
+  const described = headers === undefined ? {} : { headers: describeHeaders(headers) };
+  if (schema === undefined) return { description, type: 'null', ...described };
+  const media = example === undefined ? { schema } : { schema, example };
+  return { description, ...described, content: { [type]: media } };
+}
+
+function describeHeaders(headers: Record<string, string>): object {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { type: 'string', description }]),
+  );
+}
+
+function describeProblem(codes: readonly ErrorCode[]): object {
+  const [first] = codes as [ErrorCode];
+  const { status, title, retry_after } = PROBLEMS[first];
+  const example = {
+    type: `urn:holdfast:problem:${first}`,
+    title,
+    status,
+    detail: 'What happened here, and what to do.',
+    code: first,
+    instance: '/v1/jobs',
+    request_id: '0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11',
+    errors: [],
+  };
+  return {
+    description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+    ...(retry_after === undefined ? {} : { headers: describeHeaders({ 'retry-after': 'Seconds to wait.' }) }),
+    content: { 'application/problem+json': { schema: Named(Problem), example } },
+  };
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { type FastifyBaseLogger, type FastifyReply, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import type { Store } from '../database/store.ts';
+import { AppError } from '../domain/errors.ts';
+import type { ActionChecks } from '../domain/job-definition-actions.ts';
+import { LIMITS } from '../domain/limits.ts';
+import { readOffers } from '../repositories/read-offers.ts';
+import type { App, RouteContext } from './context.ts';
+import { handleClientError, handleError } from './error-handling.ts';
+import { createHostCheck } from './host-check.ts';
+import { createJobWaits } from './job-waits.ts';
+import { readJsonBodies } from './json-body.ts';
+import { addOpenapiRoute, describeRoutes } from './openapi.ts';
+import { sendProblem } from './problem-details.ts';
+import { isProbe, logRequest } from './request-log.ts';
+import { addCleanupRoute } from './routes/cleanup.ts';
+import { addHealthRoutes, type HealthFacts } from './routes/health.ts';
+import { addJobVerbRoutes } from './routes/job-verbs.ts';
+import { addJobRoutes } from './routes/jobs.ts';
+import { addStepLogRoute } from './routes/step-log.ts';
+import { addStepRoutes } from './routes/steps.ts';
+import { addSubmitRoute } from './routes/submit.ts';
+import { answerUnknownRoutes } from './unknown-routes.ts';
+import { compileValidator, formatSchemaErrors } from './validation.ts';
+
+export interface AppOptions extends HealthFacts {
+  store: Store;
+  /** What this server knows of actions. */
+  actionChecks: ActionChecks;
+  log: Logger;
+  /** Names, besides those of loopback, by which this server may be called; with a port when only that one is meant. */
+  allowedHosts: readonly string[];
+}
+
+/** The HTTP API; the caller lets it listen. Closing it ends waits at once, with how things are. */
+export function createApp(options: AppOptions): App {
+  const app = createServer(options.log);
+  const { store, actionChecks } = options;
+  const waits = createJobWaits(store);
+  app.addHook('preClose', async () => waits.end());
+
+  answerEarly(app, options);
+  app.addHook('onResponse', logRequest);
+  answerUnknownRoutes(app);
+  readJsonBodies(app);
+  describeRoutes(app, options.version);
+  const context: RouteContext = {
+    store,
+    actionChecks,
+    waits,
+    readOffers: async () => ({ live: await readOffers(store.db), builtIn: [...actionChecks.builtin] }),
+  };
+  // A plugin, so that the one that describes routes is there before them.
+  app.register(async (routes: App) => {
+    addSubmitRoute(routes, context);
+    addJobRoutes(routes, context);
+    addCleanupRoute(routes, context);
+    addJobVerbRoutes(routes, context);
+    addStepRoutes(routes, context);
+    addStepLogRoute(routes, context);
+    addHealthRoutes(routes, context, options);
+    addOpenapiRoute(routes);
+  });
+  return app;
+}
+
+function createServer(log: Logger): App {
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: LIMITS.bodyBytes,
+    // A request must have arrived within this; the largest body over a slow line takes a while.
+    requestTimeout: 120_000,
+    // While it shuts down, our own answer instead of the framework's.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true },
+    genReqId: ({ headers }) => sane(headers['x-request-id']) ?? randomUUID(),
+    requestIdLogLabel: 'request_id',
+    schemaErrorFormatter: formatSchemaErrors,
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply as unknown as FastifyReply),
+    clientErrorHandler: handleClientError,
+  }) as unknown as App;
+  app.setValidatorCompiler(compileValidator as Parameters<App['setValidatorCompiler']>[0]);
+  app.setErrorHandler(handleError);
+  app.decorateReply('problemCode', null);
+  app.decorateReply('loggedJobId', null);
+  return app;
+}
+
+/** What is done to every request before its route sees it. */
+function answerEarly(app: App, { allowedHosts }: AppOptions): void {
+  const checkHost = createHostCheck(allowedHosts);
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply
+      .header('x-request-id', request.id)
+      .header('x-content-type-options', 'nosniff')
+      .header('x-frame-options', 'DENY')
+      .header('referrer-policy', 'no-referrer')
+      .header('cross-origin-resource-policy', 'same-origin')
+      .header('cache-control', 'no-cache');
+    checkHost(request);
+    if (!closing || isProbe(request.url)) return;
+    reply.header('connection', 'close');
+    return sendProblem(reply, new AppError('shutting_down', 'this server is shutting down; try again, or another one'));
+  });
+}
+
+function sane(id: string | string[] | undefined): string | undefined {
+  return typeof id === 'string' && /^[\w.:/+=@-]{1,128}$/.test(id) ? id : undefined;
+}

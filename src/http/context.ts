@@ -1,0 +1,25 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { Store } from '../database/store.ts';
+import type { Offers } from '../domain/blocked-by.ts';
+import type { ActionChecks } from '../domain/job-definition-actions.ts';
+import type { JobWaits } from './job-waits.ts';
+
+/** The app as routes see it: their schemas give their types. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** What routes work with. */
+export interface RouteContext {
+  store: Store;
+  actionChecks: ActionChecks;
+  waits: JobWaits;
+  /** What live workers take at this moment. */
+  readOffers(): Promise<Offers>;
+}

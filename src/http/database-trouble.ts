@@ -1,0 +1,32 @@
+const SYSTEM_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+// Too many connections; cancelled by a timeout; lock not available; the server stops, crashed or starts.
+const SQL_STATES = new Set(['53300', '57014', '55P03', '40P01', '40001', '25P03', '57P01', '57P02', '57P03']);
+const MESSAGES = [
+  'connection terminated',
+  'timeout exceeded when trying to connect',
+  'client has encountered a connection error',
+  'cannot use a pool after calling end on the pool',
+  'driver has already been destroyed',
+];
+
+/** Whether an error says that the database cannot be reached or is overloaded, so that the same request may pass later. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
+  const { code, syscall, message, severity } = error as Record<string, unknown>;
+  if (typeof code === 'string') {
+    if (severity !== undefined) return SQL_STATES.has(code) || code.startsWith('08');
+    if (SYSTEM_CODES.has(code) && syscall !== 'open') return true;
+  }
+  const text = typeof message === 'string' ? message.toLowerCase() : '';
+  return MESSAGES.some((known) => text.includes(known));
+}

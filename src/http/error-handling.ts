@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../domain/errors.ts';
+import { isDatabaseAway } from './database-trouble.ts';
+import { PROBLEMS, problemBody, sendProblem } from './problem-details.ts';
+
+/** Answers whatever a request threw as a problem document; what nobody expected is logged, and shown to nobody. */
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const expected = toAppError(error, request);
+  if (expected.code === 'internal_error') request.log.error({ err: error }, 'a request failed');
+  if (expected.code === 'database_unavailable') request.log.warn({ err: error }, 'the database did not answer');
+  return sendProblem(reply, expected);
+}
+
+function toAppError(error: unknown, request: FastifyRequest): AppError {
+  if (error instanceof AppError) return error;
+  const { code, statusCode } = error as FastifyError;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(request);
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request);
+  if (code === 'FST_ERR_BAD_URL') {
+    return new AppError('bad_request', 'the path is not a valid URL: write a percent sign as %25');
+  }
+  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') {
+    return new AppError('bad_request', 'the body is not as long as its content-length says; send all of it');
+  }
+  if (isDatabaseAway(error)) {
+    return new AppError('database_unavailable', 'the database cannot be reached; try again in a second');
+  }
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new AppError('bad_request', (error as Error).message);
+  }
+  const detail = `this is not your fault; the server's log has more under the request id ${request.id}`;
+  return new AppError('internal_error', detail);
+}
+
+function tooLarge(request: FastifyRequest): AppError {
+  const limit = request.routeOptions.bodyLimit ?? 0;
+  const { method } = request;
+  const shown = limit >= 1024 * 1024 ? `${Math.floor(limit / 1024 / 1024)} MiB` : `${limit} bytes`;
+  return new AppError('payload_too_large', `the body is larger than ${shown}, the most that this ${method} takes`);
+}
+
+/** A body of a type that is not read here: says how to send JSON. */
+export function unsupportedMediaType(request: FastifyRequest): AppError {
+  const given = request.headers['content-type'];
+  const how = "send JSON with -H 'content-type: application/json', or with curl --json";
+  if (given === undefined) return new AppError('unsupported_media_type', `the body has no content type; ${how}`);
+  const isForm = /^(application\/x-www-form-urlencoded|multipart\/form-data)/i.test(given);
+  const said = isForm ? `${given} is a form, which is what curl -d and -F send by themselves` : `not ${given}`;
+  return new AppError('unsupported_media_type', `${said}; ${how}`);
+}
+
+/** Answers what Node could not read as a request at all: there is no request, only a socket. */
+export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (socket.writable) {
+    const problem = problemBody(clientError(error), '', randomUUID());
+    const body = JSON.stringify(problem);
+    socket.write(
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
+        'Content-Type: application/problem+json; charset=utf-8\r\n' +
+        `X-Request-Id: ${problem.request_id}\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy(error);
+}
+
+function clientError(error: NodeJS.ErrnoException): AppError {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new AppError('request_timeout', 'the request did not arrive in time; send it again, faster');
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new AppError('headers_too_large', 'the headers are larger than 16 KiB; send fewer or shorter ones');
+  }
+  return new AppError('bad_request', 'this is not a request of HTTP/1.1; is it https to a server that speaks http?');
+}
+
+/** The status that a problem code is answered with. */
+export function statusOf(code: AppError['code']): number {
+  return PROBLEMS[code].status;
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { AppError } from '../domain/errors.ts';
+import { LIMITS } from '../domain/limits.ts';
+
+/** The `Idempotency-Key` of a request; undefined without one. Throws `invalid_header`. */
+export function idempotencyKey(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && key.length <= LIMITS.idempotencyKeyLength && /^[\x21-\x7e]+$/.test(key)) return key;
+  const detail =
+    `Idempotency-Key must be 1 to ${LIMITS.idempotencyKeyLength} visible ASCII characters without spaces; ` +
+    'a UUID made by the client for each job is a good one';
+  throw new AppError('invalid_header', detail);
+}
+
+/** What a body says, whatever the order of its keys and its white space: sha256, as 64 hexadecimal digits. */
+export function requestHash(body: unknown): string {
+  return createHash('sha256').update(JSON.stringify(sortKeys(body))).digest('hex');
+}
+
+// Recursive: bodies are at most 64 levels deep.
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (value === null || typeof value !== 'object') return value;
+  const keys = Object.keys(value).sort();
+  // Wrapped, because a list of pairs is also something that a body may say.
+  return { object: keys.map((key) => [key, sortKeys((value as Record<string, unknown>)[key])]) };
+}

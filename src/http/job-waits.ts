@@ -1,0 +1,72 @@
+import type { FastifyReply } from 'fastify';
+import type { Store } from '../database/store.ts';
+import { type JobVersion, readJobVersion } from '../repositories/read-jobs.ts';
+
+// Wake-ups are hints that may be lost, and say nothing of what other servers do: underneath, we look by ourselves.
+const POLL_MS = 500;
+
+export interface JobWaits {
+  /**
+   * Waits until `enough` says so of the job's status and version, the time is over, the client has gone, the job is
+   * gone, or the server stops. Says nothing: the caller reads the job and answers with how it is.
+   */
+  until(wait: { id: string; ms: number; reply: FastifyReply; enough: (job: JobVersion) => boolean }): Promise<void>;
+  /** Ends all waits, now and from now on: the server stops. */
+  end(): void;
+}
+
+export function createJobWaits(store: Store): JobWaits {
+  let stopping = false;
+  const bells = new Set<() => void>();
+  return {
+    async until({ id, ms, reply, enough }) {
+      const deadline = performance.now() + ms;
+      const bell = createBell();
+      bells.add(bell.ring);
+      // Listening starts before the first look, so that nothing falls in between.
+      const stopListening = store.wakeUps.onJobChanged(id, bell.ring);
+      // The reply's, not the request's: that one closes as soon as the body is read.
+      reply.raw.on('close', bell.ring);
+      try {
+        while (!stopping && !reply.raw.destroyed) {
+          const job = await readJobVersion(store.db, id);
+          const left = deadline - performance.now();
+          if (job === undefined || enough(job) || left <= 0) return;
+          await bell.rung(Math.min(POLL_MS, left));
+        }
+      } finally {
+        bells.delete(bell.ring);
+        stopListening();
+        reply.raw.off('close', bell.ring);
+      }
+    },
+    end() {
+      stopping = true;
+      for (const ring of bells) ring();
+    },
+  };
+}
+
+// Remembers that it rang while nobody listened.
+function createBell() {
+  let rang = false;
+  let wake: () => void = () => {};
+  return {
+    ring() {
+      rang = true;
+      wake();
+    },
+    async rung(ms: number): Promise<void> {
+      if (!rang) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      rang = false;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { Health, Probe } from '../contract/health.ts';
+import { CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
+import { JobDefinition, RetryDefinition, StepDefinition } from '../contract/job-definition.ts';
+import { Problem, ProblemEntry } from '../contract/problem.ts';
+import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
+
+// In this order: a schema comes after those that it refers to.
+const NAMED = [
+  ...[ProblemEntry, Problem, RetryDefinition, StepDefinition, JobDefinition],
+  ...[BlockedByBody, Step, Attempt, StepDetail, StepList, Job, JobList, DeletedJob, CleanupReport, Health, Probe],
+];
+
+const DESCRIPTION = `Submit a graph of steps, watch it, read its results.
+
+Everything that is no success is answered as \`application/problem+json\` (RFC 9457) with a stable \`code\`, a \`detail\`
+that says what to do, and \`errors\` that point at each thing that is wrong. What no route serves is answered with
+\`route_not_found\` (404) or \`method_not_allowed\` (405, with \`Allow\`); what cannot be read at all with
+\`request_timeout\` (408) or \`headers_too_large\` (431).
+
+Every answer has the header \`x-request-id\`; one that the request brings is kept. Unknown query parameters and unknown
+fields are refused, never ignored. Durations are written \`30s\`, \`5m\`, \`1h30m\`, or as whole seconds.
+
+    curl --json '{"name":"hello","uses":"shell","with":{"run":"echo hi"}}' 'http://localhost:3000/v1/jobs?wait=10s'`;
+
+const TAGS = [
+  { name: 'jobs', description: 'Graphs of steps: submit, watch, steer, delete.' },
+  { name: 'steps', description: 'What a job is made of: status, attempts, output, log.' },
+  { name: 'health', description: 'For people, load balancers and process managers.' },
+];
+
+/** Serves the OpenAPI 3.1 document of the routes that follow at `/openapi.json`, and a page to try them at `/docs`. */
+export function describeRoutes(app: FastifyInstance, version: string): void {
+  for (const schema of NAMED) app.addSchema(schema);
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Holdfast', version, description: DESCRIPTION, license: { name: 'MIT' } },
+      // Relative: wherever the document was fetched from.
+      servers: [{ url: '/' }],
+      tags: TAGS,
+    },
+    refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => String(json.$id ?? `def-${i}`) },
+    transformObject: (given) => ('openapiObject' in given ? finishDocument(given.openapiObject) : given.swaggerObject),
+  });
+  app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: true } });
+}
+
+/** `GET /openapi.json`. */
+export function addOpenapiRoute(app: FastifyInstance): void {
+  let text: string | undefined;
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    text ??= JSON.stringify(app.swagger());
+    return reply.type('application/json; charset=utf-8').send(text);
+  });
+}
+
+type Document = Record<string, unknown> & { paths?: Record<string, unknown> };
+
+// The plugin takes every body for required; where nothing will do, the route says so.
+function finishDocument<Given extends Document>(document: Given): Given {
+  for (const path of Object.values(document.paths ?? {})) {
+    for (const operation of Object.values(path as Record<string, Record<string, unknown>>)) {
+      if (operation['x-optional-body'] !== true) continue;
+      (operation.requestBody as { required: boolean }).required = false;
+      delete operation['x-optional-body'];
+    }
+  }
+  return document;
+}

@@ -1,0 +1,93 @@
+import { Health, type HealthBody, type HealthCheckBody, Probe } from '../../contract/health.ts';
+import { NoQuery } from '../../contract/requests.ts';
+import { Named } from '../../contract/scalars.ts';
+import { readJobsCount } from '../../repositories/read-health.ts';
+import { answers } from '../answers.ts';
+import type { App, RouteContext } from '../context.ts';
+
+/** What health tells about this server. */
+export interface HealthFacts {
+  version: string;
+  database: { kind: 'embedded' | 'external'; version: string };
+  /** When this server started, in milliseconds since 1970. */
+  startedAt: number;
+  /** False before it serves, and from the moment when it shuts down. */
+  isReady(): boolean;
+  /** Further parts of the server that may be well or not. */
+  checks?: () => Record<string, HealthCheckBody>;
+}
+
+// Longer than a busy database takes; shorter than whoever asks waits.
+const DATABASE_MS = 2_000;
+const unavailable = 'It cannot serve; the body says why.';
+
+const healthSchema = {
+  operationId: 'getHealth',
+  summary: 'Health of this server',
+  tags: ['health'],
+  querystring: NoQuery,
+  response: answers(
+    {
+      200: { description: 'Everything works.', schema: Named(Health) },
+      503: { description: unavailable, schema: Named(Health) },
+    },
+    ['invalid_query'],
+  ),
+};
+
+/** `GET /health`, `/livez` and `/readyz`. */
+export function addHealthRoutes(app: App, { store }: RouteContext, facts: HealthFacts): void {
+  app.get('/health', { schema: healthSchema }, async (_request, reply) => {
+    const body = await checkHealth(() => readJobsCount(store.db), facts);
+    return reply.code(body.status === 'ok' ? 200 : 503).send(body);
+  });
+
+  const live = probeSchema('isLive', 'Whether this process runs', 'Restart it when this fails.');
+  app.get('/livez', { schema: live }, async () => ({ status: 'ok' }));
+
+  const ready = probeSchema('isReady', 'Whether this server takes requests', 'Fails while it starts or stops.');
+  app.get('/readyz', { schema: ready }, async (_request, reply) => {
+    const ok = facts.isReady() && (await answersInTime(() => readJobsCount(store.db))) !== null;
+    return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable' });
+  });
+}
+
+async function checkHealth(countJobs: () => Promise<number>, facts: HealthFacts): Promise<HealthBody> {
+  const jobs_count = await answersInTime(countJobs);
+  const ok = jobs_count !== null;
+  const ready = facts.isReady();
+  const checks: HealthBody['checks'] = {
+    database: { ok, detail: ok ? 'it answers' : `it did not answer within ${DATABASE_MS} ms` },
+    server: { ok: ready, detail: ready ? 'it takes requests' : 'it is starting or shutting down' },
+    ...facts.checks?.(),
+  };
+  return {
+    status: Object.values(checks).every((check) => check.ok) ? 'ok' : 'unavailable',
+    jobs_count,
+    database: { ...facts.database, ok },
+    version: facts.version,
+    uptime_ms: Math.max(0, Date.now() - facts.startedAt),
+    checks,
+  };
+}
+
+// A database that hangs must not make health hang: null then, and when it fails.
+async function answersInTime(ask: () => Promise<number>): Promise<number | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, DATABASE_MS, null);
+  });
+  try {
+    return await Promise.race([ask().catch(() => null), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function probeSchema(operationId: string, summary: string, description: string) {
+  const own = {
+    200: { description: 'Yes.', schema: Named(Probe) },
+    503: { description: unavailable, schema: Named(Probe) },
+  };
+  return { operationId, summary, description, tags: ['health'], querystring: NoQuery, response: answers(own, ['invalid_query']) };
+}

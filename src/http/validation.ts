@@ -1,0 +1,90 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { FastifySchemaValidationError } from 'fastify';
+import { AppError, type Problem } from '../domain/errors.ts';
+import { suggest } from '../domain/suggest.ts';
+
+// Formats are checked where they are read, by code that says what to write instead.
+const shared = { allErrors: true, removeAdditional: false, useDefaults: true, verbose: true, validateFormats: false };
+const forBodies = new Ajv({ ...shared, coerceTypes: false, strict: false });
+// Everything in a query is text, and one of a repeatable parameter is a list of one.
+const forQueries = new Ajv({ ...shared, coerceTypes: 'array', strict: false });
+
+/** Compiles the schemas of routes: bodies as they are, queries from text. Ids in paths are told apart by their routes. */
+export function compileValidator({
+  schema,
+  httpPart,
+}: {
+  schema: object;
+  httpPart?: string | undefined;
+}): ValidateFunction {
+  if (httpPart === 'params' || httpPart === 'headers') return forQueries.compile(true);
+  return (httpPart === 'body' ? forBodies : forQueries).compile(schema);
+}
+
+/** Takes every value: for a body whose check says more than a schema could. */
+export function compileWithoutBody(route: { schema: object; httpPart?: string | undefined }): ValidateFunction {
+  return route.httpPart === 'body' ? forBodies.compile(true) : compileValidator(route);
+}
+
+/** What a schema found wrong, in words; the framework throws what this returns. */
+export function formatSchemaErrors(errors: FastifySchemaValidationError[], part: string): AppError {
+  const inQuery = part === 'querystring';
+  const problems = (errors as unknown as ErrorObject[]).map((error) => toProblem(error, inQuery));
+  const [first] = problems as [Problem];
+  return new AppError(inQuery ? 'invalid_query' : 'invalid_body', first.detail, problems);
+}
+
+/** A query parameter that a schema cannot judge. */
+export function queryProblem(name: string, code: string, detail: string): AppError {
+  return new AppError('invalid_query', detail, [{ pointer: `/${name}`, code, detail }]);
+}
+
+function toProblem(error: ErrorObject, inQuery: boolean): Problem {
+  const name = error.instancePath.split('/')[1] ?? '';
+  if (error.keyword === 'additionalProperties') {
+    const unknown = String(error.params.additionalProperty);
+    return { pointer: `${error.instancePath}/${unknown}`, code: 'unknown_field', detail: unknownName(error, unknown) };
+  }
+  if (error.keyword === 'required') {
+    const missing = String(error.params.missingProperty);
+    return { pointer: `/${missing}`, code: 'missing', detail: `\`${missing}\` is missing; ${describe(error, missing)}` };
+  }
+  const what = name === '' ? 'the body' : `\`${name}\``;
+  const given = inQuery ? `, not ${JSON.stringify(shorten(String(error.data)))}` : '';
+  return { pointer: error.instancePath, code: 'invalid_value', detail: `${what} ${expectation(error)}${given}` };
+}
+
+function unknownName(error: ErrorObject, unknown: string): string {
+  const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
+  const meant = suggest(unknown, known);
+  const hint = meant === null ? `there is ${list(known)}` : `did you mean \`${meant}\`?`;
+  return `\`${shorten(unknown)}\` is not known here; ${hint}`;
+}
+
+function describe(error: ErrorObject, missing: string): string {
+  const { properties } = error.parentSchema as { properties?: Record<string, { description?: string }> };
+  return properties?.[missing]?.description ?? 'give it';
+}
+
+function expectation(error: ErrorObject): string {
+  const { keyword, params } = error;
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues as string[]).join(', ')}`;
+  if (keyword === 'type') return `must be ${withArticle(params.type)}`;
+  if (keyword === 'minimum') return `must be at least ${params.limit}`;
+  if (keyword === 'maximum') return `must be at most ${params.limit}`;
+  if (keyword === 'maxLength') return `must be at most ${params.limit} characters long`;
+  return error.message ?? 'is wrong';
+}
+
+function withArticle(type: string | string[]): string {
+  const words: Record<string, string> = { boolean: 'true or false', integer: 'a whole number', object: 'a JSON object' };
+  return [type].flat().map((word) => words[word] ?? `a ${word}`).join(' or ');
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? 'nothing to give' : names.map((name) => `\`${name}\``).join(', ');
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,169 @@
+import { hostname } from 'node:os';
+import closeWithGrace from 'close-with-grace';
+import type { Logger } from 'pino';
+import { v4 as uuid } from 'uuid';
+import packageJson from '../package.json' with { type: 'json' };
+import { ALL_ACTIONS, createCatalogue } from './actions/catalogue.ts';
+import { checkWith } from './actions/check-with.ts';
+import { type Config, readConfig } from './config.ts';
+import { checkServer } from './database/check-server.ts';
+import { createDatabase, createPool, type DatabaseAddress } from './database/connection.ts';
+import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
+import { migrate } from './database/migrations.ts';
+import { StartupError } from './database/startup-error.ts';
+import type { Store } from './database/store.ts';
+import { createWakeUps } from './database/wake-ups.ts';
+import type { ActionChecks } from './domain/job-definition-actions.ts';
+import { createApp } from './http/app.ts';
+import { startScheduler } from './scheduler/scheduler.ts';
+import { createLogger } from './telemetry/logger.ts';
+import { transitionLog } from './telemetry/transition-log.ts';
+
+const WORK_CONNECTIONS = 10;
+const VITAL_CONNECTIONS = 2;
+// On top of SHUTDOWN_GRACE: stopping what does not stop by itself, and the database last.
+const STOP_MS = 15_000;
+
+const read = readConfig(process.env, ALL_ACTIONS);
+if (!read.ok) refuse(read.message);
+else await start(read.config).catch((error) => refuse(error));
+
+/** One line that says what stands in the way; a stack only for what nobody foresaw. */
+function refuse(error: unknown): void {
+  const known = typeof error === 'string' || error instanceof StartupError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`holdfast cannot start: ${known ? message : ((error as Error).stack ?? message)}\n`);
+  process.exit(1);
+}
+
+async function start(config: Config): Promise<void> {
+  const log = createLogger({ level: config.logLevel, pretty: process.stdout.isTTY === true });
+  // Whatever has been started, newest first: also a start that fails half-way leaves nothing behind.
+  const stops: (() => Promise<void>)[] = [];
+  const stopAll = async () => {
+    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
+  };
+  closeWithGrace({ delay: config.shutdownGraceMs + STOP_MS, logger: false }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'an unexpected error; stopping');
+    else log.info(`stopping (${signal}); running steps have ${config.shutdownGraceMs / 1000} s to finish`);
+    await stopAll();
+    if (!err) log.info('stopped');
+  });
+  try {
+    await startServer(config, log, stops);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+async function startServer(config: Config, log: Logger, stops: (() => Promise<void>)[]): Promise<void> {
+  const startedAt = Date.now();
+  const { connection, kind } = await openDatabase(config, log, stops);
+  const { version: databaseVersion } = await checkServer(connection);
+  await migrate(connection);
+
+  const store = openStore(connection, WORK_CONNECTIONS, 'holdfast', log, stops);
+  const vital = { ...openStore(connection, VITAL_CONNECTIONS, 'holdfast vital', log, stops), wakeUps: store.wakeUps };
+  store.observe = transitionLog(log);
+
+  const catalogue = createCatalogue({
+    actions: config.actions,
+    shellEnv: config.shellEnv,
+    environment: process.env,
+  });
+  const actionChecks: ActionChecks = {
+    known: new Set(catalogue.keys()),
+    builtin: new Set(ALL_ACTIONS),
+    checkWith(uses, template, pointer) {
+      const action = catalogue.get(uses);
+      return action ? checkWith(action, template, pointer) : [];
+    },
+  };
+
+  let ready = false;
+  const app = createApp({
+    store,
+    actionChecks,
+    log,
+    version: packageJson.version,
+    database: { kind, version: databaseVersion },
+    allowedHosts: config.allowedHosts,
+    startedAt,
+    isReady: () => ready,
+  });
+  const scheduler = await startScheduler({
+    store,
+    vital,
+    connection,
+    catalogue,
+    settings: {
+      entry: {
+        id: uuid(),
+        name: `${hostname()}:${process.pid}`,
+        version: packageJson.version,
+        uses: [...catalogue.keys()],
+        queues: config.queues,
+        slots: config.concurrency,
+      },
+      claimTtlMs: config.claimTtlMs,
+      retentionDays: config.retentionDays,
+      soleServer: kind === 'embedded',
+    },
+    log,
+  });
+  stops.push(async () => {
+    // Readiness turns 503 first, then claiming stops, and the door closes last: who waits is still answered.
+    ready = false;
+    await scheduler.stop(config.shutdownGraceMs);
+    await app.close();
+  });
+  const address = await listen(app, config);
+  ready = true;
+  log.info(`holdfast is ready: API ${address}/v1, docs ${address}/docs`);
+}
+
+async function openDatabase(
+  config: Config,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+): Promise<{ connection: DatabaseAddress; kind: 'embedded' | 'external' }> {
+  if (config.databaseUrl !== null) return { connection: config.databaseUrl, kind: 'external' };
+  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  stops.push(() => embedded.stop());
+  return { connection: embedded.connection, kind: 'embedded' };
+}
+
+function openStore(
+  connection: DatabaseAddress,
+  max: number,
+  applicationName: string,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+): Store {
+  const pool = createPool({
+    connection,
+    max,
+    applicationName,
+    onError: (error) => log.warn({ err: error }, 'lost a connection to the database; it will be replaced'),
+  });
+  const db = createDatabase(pool);
+  stops.push(() => db.destroy());
+  return { db, wakeUps: createWakeUps() };
+}
+
+async function listen(app: ReturnType<typeof createApp>, config: Config): Promise<string> {
+  try {
+    return await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new StartupError(`port ${config.port} is taken; stop what listens there or set PORT to another`);
+    }
+    if (code === 'EACCES') throw new StartupError(`port ${config.port} is not allowed; set PORT to one above 1023`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new StartupError(`this machine has no address ${config.host}; set HOST to one that it has`);
+    }
+    throw error;
+  }
+}

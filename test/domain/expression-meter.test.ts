@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluateCondition, renderTemplate } from '../../src/domain/expression.ts';
 import { evaluator } from '../../src/domain/expression-language.ts';
+import { programOf } from '../../src/domain/expression-program.ts';
 import type { Json } from '../../src/domain/json.ts';
 
 const input: Json = {
@@ -34,6 +35,7 @@ describe('the budget of an expression', () => {
     ['pieces joined', 'input.big.split("").map(x, input.big).join("").size()'],
     ['pieces joined by much', 'input.many.map(x, "").join(input.big).size()'],
     ['splits in a loop', 'input.many.map(x, input.big.split("")).size()'],
+    ['pieces kept', 'input.many.filter(x, x < 100).map(x, input.big.split("")).size()'],
     ['calls on long text in a loop', 'input.many.exists(x, input.big.contains("b"))'],
     ['sizes of long text in a loop', 'input.many.map(x, size(input.big)).size()'],
     ['a long search in long text', 'input.big.contains(input.big.substring(100000) + "b")'],
@@ -95,6 +97,17 @@ describe('the budget of an expression', () => {
 });
 
 describe('the memory of the language', () => {
+  it('keeps the programs in use and drops those that were not used for long', () => {
+    const source = (i: number) => `input.n + ${i} + ${'0 + '.repeat(20)} 0`;
+    const [used, unused] = [programOf(source(0)), programOf(source(1))];
+    for (let i = 2; i < 3000; i++) {
+      programOf(source(i));
+      expect(programOf(source(0))).toBe(used);
+    }
+    expect(programOf(source(1))).not.toBe(unused);
+    expect(programOf(source(1)).problems).toEqual([]);
+  });
+
   it('keeps no type for a shape of data', () => {
     const { registry } = evaluator;
     const list = registry.getType('list');

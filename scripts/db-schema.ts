@@ -17,7 +17,9 @@ const log = { info: console.error, warn: console.error, error: console.error };
 const postgres = await startEmbeddedPostgres({ dataDir: folder, log, settings: { fsync: 'off' } });
 try {
   await migrate(postgres.connection);
-  const db = createDatabase(createPool({ connection: postgres.connection, max: 1, applicationName: 'holdfast schema' }));
+  const db = createDatabase(
+    createPool({ connection: postgres.connection, max: 1, applicationName: 'holdfast schema' }),
+  );
   const header = '-- What the migrations make. Written by `npm run db:schema`; do not edit.\n\n';
   writeFileSync(target, header + (await dumpSchema(db)));
   await db.destroy();

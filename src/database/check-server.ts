@@ -12,7 +12,11 @@ const OLDEST_MAJOR = 15;
 export async function checkServer(connection: DatabaseAddress): Promise<{ version: string }> {
   const clients: pg.Client[] = [];
   const connect = async () => {
-    const client = new pg.Client({ ...addressOf(connection), connectionTimeoutMillis: 10_000, query_timeout: 5_000 });
+    const client = new pg.Client({
+      ...addressOf(connection),
+      connectionTimeoutMillis: 10_000,
+      query_timeout: 5_000,
+    });
     client.on('error', () => {});
     clients.push(client);
     await client.connect();
@@ -31,7 +35,10 @@ export async function checkServer(connection: DatabaseAddress): Promise<{ versio
   }
 }
 
-/** A database that is only starting up, or recovering, is waited for: servers and databases often start together. */
+/**
+ * A database that is only starting up, or recovering, is waited for: servers and databases often start
+ * together.
+ */
 async function connectWhenUp(connect: () => Promise<pg.Client>): Promise<pg.Client> {
   const CANNOT_CONNECT_NOW = '57P03';
   const deadline = Date.now() + 30_000;
@@ -52,22 +59,24 @@ async function checkVersion(client: pg.Client): Promise<string> {
   const { version = '', number = '0' } = rows[0] ?? {};
   if (Math.floor(Number(number) / 10_000) < OLDEST_MAJOR) {
     throw new StartupError(
-      `The database is PostgreSQL ${version}, and Holdfast needs ${OLDEST_MAJOR} or newer: point DATABASE_URL at one, ` +
-        'or unset it to use the embedded one.',
+      `The database is PostgreSQL ${version}, and Holdfast needs ${OLDEST_MAJOR} or newer: point ` +
+        'DATABASE_URL at one, or unset it to use the embedded one.',
     );
   }
   return version.split(' ')[0] ?? version;
 }
 
 /**
- * Holdfast keeps session locks and settings, which a pooler in transaction mode deals out to whoever comes next.
- * Seen from outside: a variable of one client's session turns up in the transaction of another, or is gone
- * while the other's transaction holds the real session.
+ * Holdfast keeps session locks and settings, which a pooler in transaction mode deals out to whoever comes
+ * next. Seen from outside: a variable of one client's session turns up in the transaction of another, or is
+ * gone while the other's transaction holds the real session.
  */
 async function checkSession(first: pg.Client, connect: () => Promise<pg.Client>): Promise<void> {
   const mark = randomUUID();
   const read = async (client: pg.Client) => {
-    const { rows } = await client.query<{ mark: string | null }>(`select current_setting('holdfast.session', true) as mark`);
+    const { rows } = await client.query<{ mark: string | null }>(
+      `select current_setting('holdfast.session', true) as mark`,
+    );
     return rows[0]?.mark;
   };
   await first.query(`select set_config('holdfast.session', $1, false)`, [mark]);
@@ -82,8 +91,9 @@ async function checkSession(first: pg.Client, connect: () => Promise<pg.Client>)
 }
 
 const NO_SESSION =
-  'DATABASE_URL leads to a connection pooler in transaction mode, which gives no lasting sessions: use its session ' +
-  'mode (PgBouncer: pool_mode = session; hosted databases: the session pooler\'s port) or connect to PostgreSQL directly.';
+  'DATABASE_URL leads to a connection pooler in transaction mode, which gives no lasting sessions: use its ' +
+  "session mode (PgBouncer: pool_mode = session; hosted databases: the session pooler's port) or connect to " +
+  'PostgreSQL directly.';
 
 function unreachable(connection: DatabaseAddress, error: unknown): StartupError {
   const { code = '', message } = firstError(error);

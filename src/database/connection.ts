@@ -34,8 +34,8 @@ const typeParsers: pg.CustomTypesConfig = {
 };
 
 /**
- * A pool of connections. Every new connection sets the session's timeouts before its first use: one round trip
- * a connection, none a checkout. A SET, because poolers refuse such settings as startup parameters.
+ * A pool of connections. Every new connection sets the session's timeouts before its first use: one round
+ * trip a connection, none a checkout. A SET, because poolers refuse such settings as startup parameters.
  */
 export function createPool(settings: PoolSettings): pg.Pool {
   const timeouts = { ...ENGINE_TIMEOUTS, ...settings.timeouts };

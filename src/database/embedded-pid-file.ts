@@ -10,11 +10,11 @@ export function livePostmaster(cluster: string): number | undefined {
 }
 
 /**
- * Makes lock files of a dead postmaster harmless whose pid still counts as alive: used again by another program,
- * or ended and not waited for (where process 1 does not do that, for ever). PostgreSQL would refuse to start.
- * postmaster.pid is not removed, because it also names the shared memory by which a new postmaster recognises
- * children of the old one that still live; its pid becomes ours, which PostgreSQL ignores as that of its starter.
- * Call it while holding the data folder, and only when no postmaster answers.
+ * Makes lock files of a dead postmaster harmless whose pid still counts as alive: used again by another
+ * program, or ended and not waited for (where process 1 does not do that, for ever). PostgreSQL would refuse
+ * to start. postmaster.pid is not removed, because it also names the shared memory by which a new postmaster
+ * recognises children of the old one that still live; its pid becomes ours, which PostgreSQL ignores as that
+ * of its starter. Call it while holding the data folder, and only when no postmaster answers.
  */
 export function disarmStalePids(cluster: string, socketFolder: string, runAs: RunAs): void {
   for (const name of existsSync(socketFolder) ? readdirSync(socketFolder) : []) {
@@ -44,7 +44,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a process is a postgres that works in this cluster's folder; a pid alone says nothing after a crash. */
+/**
+ * Whether a process is a postgres that works in this cluster's folder; a pid alone says nothing after a
+ * crash.
+ */
 export function isPostmasterOf(pid: number, cluster: string): boolean {
   const command = commandOf(pid);
   if (!command.includes('postgres')) return false;
@@ -59,7 +62,9 @@ export function isPostmasterOf(pid: number, cluster: string): boolean {
   }
 }
 
-/** The command line of a living process; empty for one that has ended, also while nobody has waited for it. */
+/**
+ * The command line of a living process; empty for one that has ended, also while nobody has waited for it.
+ */
 function commandOf(pid: number): string {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8');

@@ -4,8 +4,8 @@ import pg from 'pg';
 import { lockDataFolder } from './data-folder-lock.ts';
 import { findPostgresBinaries } from './embedded-binaries.ts';
 import {
-  checkClusterVersion,
   type Cluster,
+  checkClusterVersion,
   type EmbeddedLog,
   ensureCluster,
   setPassword,
@@ -29,7 +29,10 @@ export type EmbeddedPostgres = {
   connection: EmbeddedConnection;
   /** A postmaster that outlived its server was found and adopted. */
   tookOver: boolean;
-  /** Stops the database and gives the data folder back. Call it last, when nothing needs the database any more. */
+  /**
+   * Stops the database and gives the data folder back. Call it last, when nothing needs the database any
+   * more.
+   */
   stop(): Promise<void>;
 };
 
@@ -89,7 +92,8 @@ function makeFolder(root: string): void {
     accessSync(root, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new StartupError(
-      `The data folder ${root} cannot be used (${(error as Error).message}): set DATA_DIR to a folder that this user may write to.`,
+      `The data folder ${root} cannot be used (${(error as Error).message}): set DATA_DIR to a ` +
+        'folder that this user may write to.',
     );
   }
 }
@@ -133,7 +137,9 @@ async function ensureDatabase(connection: EmbeddedConnection): Promise<void> {
   client.on('error', () => {});
   await client.connect();
   try {
-    const { rowCount } = await client.query('select from pg_database where datname = $1', [connection.database]);
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [
+      connection.database,
+    ]);
     if (rowCount === 0) await client.query(`create database ${pg.escapeIdentifier(connection.database)}`);
   } finally {
     await client.end();

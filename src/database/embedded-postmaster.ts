@@ -7,8 +7,8 @@ import { type EmbeddedConnection, giveTo } from './embedded-settings.ts';
 import { StartupError } from './startup-error.ts';
 
 /**
- * `ready`: takes connections; `busy`: says that it starts, recovers or stops; `silent`: lives and does not answer
- * here, as in the first moments of a start; `down`: not there.
+ * `ready`: takes connections; `busy`: says that it starts, recovers or stops; `silent`: lives and does not
+ * answer here, as in the first moments of a start; `down`: not there.
  */
 export type PostmasterState = 'ready' | 'busy' | 'silent' | 'down';
 
@@ -39,7 +39,8 @@ export async function ensureRunning(cluster: Cluster, isStopping = () => false):
     if (state === 'ready') return;
     // Recovery after a crash takes as long as it takes; only a postmaster that does not stay up counts.
     if (state === 'busy') deadline = Date.now() + 60_000;
-    else if (Date.now() > deadline) throw new StartupError(`PostgreSQL does not start: ${output || `see ${folder.log}`}`);
+    else if (Date.now() > deadline)
+      throw new StartupError(`PostgreSQL does not start: ${output || `see ${folder.log}`}`);
     else if (state === 'down' && Date.now() - launched > 100) {
       // Refused while children of a postmaster that died linger: then it is tried again.
       output = await launch(cluster);
@@ -68,13 +69,31 @@ function rotateLog(log: string): void {
 }
 
 /** Stops the postmaster and waits until it is gone; open connections are cut, nothing committed is lost. */
-export async function stopPostmaster({ folder, binaries, runAs }: Omit<Cluster, 'connection'>): Promise<void> {
+export async function stopPostmaster({
+  folder,
+  binaries,
+  runAs,
+}: Omit<Cluster, 'connection'>): Promise<void> {
   if (process.platform === 'win32') {
-    await runProgram(runAs, binaries.pgCtl, ['stop', '-s', '-w', '-t', '60', '-m', 'fast', '-D', folder.cluster]);
+    await runProgram(runAs, binaries.pgCtl, [
+      'stop',
+      '-s',
+      '-w',
+      '-t',
+      '60',
+      '-m',
+      'fast',
+      '-D',
+      folder.cluster,
+    ]);
     return;
   }
   // The signals that pg_ctl would send, "fast" and then "immediate", without its coarse waiting.
-  for (const [signal, patience] of [['SIGINT', 60_000], ['SIGQUIT', 10_000], ['SIGKILL', 5_000]] as const) {
+  for (const [signal, patience] of [
+    ['SIGINT', 60_000],
+    ['SIGQUIT', 10_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
     const pid = livePostmaster(folder.cluster);
     if (pid === undefined) return;
     process.kill(pid, signal);

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fchownSync, openSync, rmSync, writeSync } from 'node:fs';
-import { delimiter } from 'node:path';
 
 /** Whom a program of PostgreSQL runs as. */
 export type RunAs = {
@@ -36,7 +35,7 @@ export function runProgram(
       // The working folder may be one that the other user cannot enter.
       cwd: '/',
       detached: true,
-      env: programEnvironment(),
+      env: ENVIRONMENT,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     child.stdin.on('error', () => {});
@@ -58,19 +57,16 @@ export function runProgram(
   });
 }
 
-// Neither our secrets nor the PG… variables, which would redirect the programs.
-const PASSED_ON = ['TZ', 'LD_LIBRARY_PATH', 'TMPDIR', 'SystemRoot', 'TEMP'];
-
-function programEnvironment(): NodeJS.ProcessEnv {
-  const kept = PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-  // useradd and the like are not always on an ordinary PATH.
-  const path = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
-  return { ...Object.fromEntries(kept), PATH: path, LC_ALL: 'C' };
-}
+// Nothing of our own environment: it holds secrets, and PG… variables that would redirect the programs.
+// useradd and the like are not always on an ordinary PATH.
+const ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin',
+  LC_ALL: 'C',
+};
 
 /**
- * Writes a file for PostgreSQL, in a folder that may be another user's: always a new file, since that user could
- * have put a link in its place, and root would write wherever it leads.
+ * Writes a file for PostgreSQL, in a folder that may be another user's: always a new file, since that user
+ * could have put a link in its place, and root would write wherever it leads.
  */
 export function writeFileFor(runAs: RunAs, path: string, text: string): void {
   rmSync(path, { force: true });

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { type RunAs, writeFileFor } from './embedded-program.ts';
 
 /** How to reach the embedded server; the parts of a connection that `pg` takes. */
-export type EmbeddedConnection = { host: string; port: number; user: string; password: string; database: string };
+export type EmbeddedConnection = {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+};
 
 export const DATABASE_USER = 'holdfast';
 
@@ -45,7 +51,11 @@ const SOCKET_PORT = 5432;
  * (no password needed there), or, where its path is too long for a socket, loopback with a password.
  */
 export async function chooseConnection(folder: DataFolder): Promise<EmbeddedConnection> {
-  const login = { user: DATABASE_USER, password: randomBytes(24).toString('base64url'), database: DATABASE_USER };
+  const login = {
+    user: DATABASE_USER,
+    password: randomBytes(24).toString('base64url'),
+    database: DATABASE_USER,
+  };
   if (canHoldSocket(folder.socket)) return { host: folder.socket, port: SOCKET_PORT, ...login };
   const known = readDetails(folder);
   const password = known && !isSocket(known) ? known.password : login.password;
@@ -108,7 +118,8 @@ export function giveTo(path: string, runAs: RunAs): void {
 /** The details of the last start, or undefined when there are none that can be read. */
 export function readDetails(folder: DataFolder): EmbeddedConnection | undefined {
   try {
-    return (JSON.parse(readFileSync(folder.details, 'utf8')) as { connection: EmbeddedConnection }).connection;
+    return (JSON.parse(readFileSync(folder.details, 'utf8')) as { connection: EmbeddedConnection })
+      .connection;
   } catch {
     return undefined;
   }

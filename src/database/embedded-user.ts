@@ -9,11 +9,11 @@ const CREATED_USER = 'holdfast';
 type SystemUser = { name: string; uid: number; gid: number };
 
 /**
- * Decides whom PostgreSQL runs as. An ordinary user: that user. Root, which PostgreSQL refuses: the system user
- * `postgres`, else one made for it, with the programs copied to where that user can reach them. A data folder
- * that no other user can reach (a clone in /root) is served in a user namespace: root outside, so that the files
- * are within reach, an ordinary user to PostgreSQL; second choice, because it shields root's files less.
- * Throws a StartupError that says what to type when nothing works.
+ * Decides whom PostgreSQL runs as. An ordinary user: that user. Root, which PostgreSQL refuses: the system
+ * user `postgres`, else one made for it, with the programs copied to where that user can reach them. A data
+ * folder that no other user can reach (a clone in /root) is served in a user namespace: root outside, so that
+ * the files are within reach, an ordinary user to PostgreSQL; second choice, because it shields root's files
+ * less. Throws a StartupError that says what to type when nothing works.
  */
 export async function chooseRunAs(
   binaries: PostgresBinaries,
@@ -37,21 +37,22 @@ export async function chooseRunAs(
     return { runAs: inNamespace, binaries };
   }
   throw new StartupError(
-    `PostgreSQL runs as ${user.name}, who cannot reach the data folder ${folder}: set DATA_DIR to another folder ` +
-      `(for example DATA_DIR=/var/lib/holdfast/data), or type chmod o+x ${closedFolders(folder, uid)}.`,
+    `PostgreSQL runs as ${user.name}, who cannot reach the data folder ${folder}: set DATA_DIR to ` +
+      `another folder (for example DATA_DIR=/var/lib/holdfast/data), or type ` +
+      `chmod o+x ${closedFolders(folder, uid)}.`,
   );
 }
 
 async function systemUser(): Promise<SystemUser> {
   const existing = (await lookUp('postgres')) ?? (await lookUp(CREATED_USER));
   if (existing !== undefined) return existing;
-  const options = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/bin/false'];
-  await runProgram(ROOT, 'useradd', [...options, CREATED_USER]);
+  const options = '--system --user-group --no-create-home --home-dir /nonexistent --shell /bin/false';
+  await runProgram(ROOT, 'useradd', [...options.split(' '), CREATED_USER]);
   const created = await lookUp(CREATED_USER);
   if (created !== undefined) return created;
   throw new StartupError(
-    'PostgreSQL refuses to run as root, and no user could be made for it: type useradd --system postgres, or start ' +
-      'Holdfast as an ordinary user, or set DATABASE_URL to a PostgreSQL 15 or newer.',
+    'PostgreSQL refuses to run as root, and no user could be made for it: type useradd --system postgres, ' +
+      'or start Holdfast as an ordinary user, or set DATABASE_URL to a PostgreSQL 15 or newer.',
   );
 }
 

@@ -36,7 +36,11 @@ async function watch(cluster: Cluster, stopping: AbortSignal): Promise<void> {
 
 /** Resolves when a connection to the database could not be made, broke, or is not wanted any more. */
 async function connectionEnds(cluster: Cluster, stopping: AbortSignal): Promise<void> {
-  const client = new pg.Client({ ...cluster.connection, application_name: 'holdfast watch', keepAlive: true });
+  const client = new pg.Client({
+    ...cluster.connection,
+    application_name: 'holdfast watch',
+    keepAlive: true,
+  });
   const ended = new Promise<void>((resolve) => {
     client.on('error', () => resolve());
     client.on('end', () => resolve());
@@ -55,6 +59,10 @@ async function connectionEnds(cluster: Cluster, stopping: AbortSignal): Promise<
 function pause(milliseconds: number, stopping: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    stopping.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    stopping.addEventListener('abort', stop, { once: true });
   });
 }

@@ -14,14 +14,16 @@ type MigrationFile = {
   sql: string;
 };
 
-// The mark is part of the recorded name, so that it is stored by the transaction that ran the migration and an
-// older server, which does not have the file, can read it.
+// The mark is part of the recorded name, so that it is stored by the transaction that ran the migration and
+// an older server, which does not have the file, can read it.
 const COMPATIBLE_MARK = ':compatible';
 
 /**
- * Brings the database's schema up to date; several servers may do so at once.
- * Returns the names of the migrations that this call ran. Throws a StartupError when the database is newer
- * than this release, or a migration cannot get its locks.
+ * Brings the database's schema up to date; several servers may do so at once. Each migration runs in its own
+ * transaction. One whose file opens with a comment line `-- compatible: true` leaves the previous release
+ * able to start on this database; without it only the releases that know it start. Returns the names of the
+ * migrations that this call ran. Throws a StartupError when the database is newer than this release, or a
+ * migration cannot get its locks.
  */
 export async function migrate(
   connection: DatabaseAddress,
@@ -49,7 +51,8 @@ export async function readMigrationFiles(folder: string): Promise<MigrationFile[
   return Promise.all(
     names.map(async (name) => {
       const text = await readFile(`${folder}/${name}`, 'utf8');
-      const compatible = /^(--.*\n)*-- compatible: true\s*$/m.test(text);
+      // In the comment that opens the file, so that nothing in its SQL is taken for it.
+      const compatible = /^(?:--.*\n)*?-- compatible: true[ \t]*(?:\r?\n|$)/.test(text);
       return { name: name.replace(/\.sql$/, '') + (compatible ? COMPATIBLE_MARK : ''), sql: text };
     }),
   );
@@ -72,7 +75,8 @@ async function runPending(pool: pg.Pool, files: MigrationFile[], attempts: numbe
 /** The migrations of this release, and as empty ones those that a newer release ran and marked compatible. */
 async function listMigrations(pool: pg.Pool, files: MigrationFile[]): Promise<Record<string, Migration>> {
   const known: Record<string, Migration> = {};
-  for (const file of files) known[file.name] = { up: async (db) => void (await sql.raw(file.sql).execute(db)) };
+  for (const file of files)
+    known[file.name] = { up: async (db) => void (await sql.raw(file.sql).execute(db)) };
   const newest = files.at(-1)?.name ?? '';
   const { rows } = await pool.query<{ name: string }>('select name from kysely_migration order by name');
   for (const { name } of rows) {
@@ -106,7 +110,7 @@ function asStartupError(error: unknown, migration: string | undefined): unknown 
   if (code === '42501') {
     return new StartupError(
       `The database user may not change the schema (${(error as Error).message}): type ` +
-        'GRANT ALL ON SCHEMA public TO <that user>, or use the database\'s owner in DATABASE_URL.',
+        "GRANT ALL ON SCHEMA public TO <that user>, or use the database's owner in DATABASE_URL.",
     );
   }
   return error;

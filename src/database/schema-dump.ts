@@ -5,12 +5,13 @@ type Db = Kysely<Tables>;
 type Relation = { oid: number; name: string; options: string[] | null };
 
 // Kysely's own bookkeeping is no part of our schema.
-const OURS = sql`c.relnamespace = 'public'::regnamespace and c.relname not in ('kysely_migration', 'kysely_migration_lock')`;
+const OURS = sql`c.relnamespace = 'public'::regnamespace
+  and c.relname not in ('kysely_migration', 'kysely_migration_lock')`;
 
 /**
- * The schema as SQL text: tables with columns, defaults, constraints and storage options, then indexes, functions
- * and triggers, read from the catalog and sorted by name. PostgreSQL 15 to 18 give the same text, so not-null
- * constraints (catalogued since 18) are shown on their column.
+ * The schema as SQL text: tables with columns, defaults, constraints and storage options, then indexes,
+ * functions and triggers, read from the catalog and sorted by name. PostgreSQL 15 to 18 give the same text,
+ * so not-null constraints (catalogued since 18) are shown on their column.
  */
 export async function dumpSchema(db: Db): Promise<string> {
   const { rows: tables } = await sql<Relation>`
@@ -21,7 +22,9 @@ export async function dumpSchema(db: Db): Promise<string> {
     const lines = [...(await columnLines(db, table)), ...(await constraintLines(db, table))];
     const options = [...(table.options ?? [])].sort();
     const storage = options.length === 0 ? '' : ` with (\n  ${options.join(',\n  ')}\n)`;
-    parts.push(`create table ${quoted(table.name)} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)${storage};`);
+    parts.push(
+      `create table ${quoted(table.name)} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)${storage};`,
+    );
     parts.push(...(await indexStatements(db, table)));
   }
   parts.push(...(await functionStatements(db)), ...(await triggerStatements(db)));
@@ -55,7 +58,9 @@ async function columnLines(db: Db, table: Relation): Promise<string[]> {
       column.type,
       column.storage === null ? '' : `storage ${STORAGE[column.storage]}`,
       column.collation === null ? '' : `collate "${column.collation}"`,
-      column.identity === '' ? '' : `generated ${column.identity === 'a' ? 'always' : 'by default'} as identity`,
+      column.identity === ''
+        ? ''
+        : `generated ${column.identity === 'a' ? 'always' : 'by default'} as identity`,
       defaultClause(column.value, column.generated),
       column.not_null ? 'not null' : '',
     ]
@@ -68,7 +73,9 @@ const STORAGE: Record<string, string> = { p: 'plain', e: 'external', m: 'main', 
 
 function defaultClause(value: string | null, generated: string): string {
   if (value === null) return '';
-  return generated === '' ? `default ${value}` : `generated always as (${value}) ${generated === 's' ? 'stored' : 'virtual'}`;
+  return generated === ''
+    ? `default ${value}`
+    : `generated always as (${value}) ${generated === 's' ? 'stored' : 'virtual'}`;
 }
 
 async function constraintLines(db: Db, table: Relation): Promise<string[]> {
@@ -86,7 +93,9 @@ async function indexStatements(db: Db, table: Relation): Promise<string[]> {
     where i.indrelid = ${table.oid}
       and not exists (select from pg_constraint where conindid = i.indexrelid and contype in ('p', 'u', 'x'))
     order by c.relname`.execute(db);
-  return rows.length === 0 ? [] : [rows.map(({ definition }) => `${definition.replaceAll('public.', '')};`).join('\n')];
+  return rows.length === 0
+    ? []
+    : [rows.map(({ definition }) => `${definition.replaceAll('public.', '')};`).join('\n')];
 }
 
 async function functionStatements(db: Db): Promise<string[]> {

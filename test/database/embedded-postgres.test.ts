@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
 import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
-import { cleanUp, type Owner, newDataDir, query, startOwner, until } from '../support/embedded.ts';
+import { cleanUp, newDataDir, type Owner, query, startOwner, until } from '../support/embedded.ts';
 
 afterEach(cleanUp);
 
@@ -80,7 +80,10 @@ it('recovers after server and postmaster were killed together', async () => {
 it('refuses a second server on one folder with the pid of the first and the way out', async () => {
   const dataDir = newDataDir();
   const first = await startOwner(dataDir);
-  const refusal = await startOwner(dataDir).then(() => 'admitted', (error: Error) => error.message);
+  const refusal = await startOwner(dataDir).then(
+    () => 'admitted',
+    (error: Error) => error.message,
+  );
   expect(refusal).toContain(`pid ${first.pid}`);
   expect(refusal).toContain('DATABASE_URL');
   expect(await query(first, 'select 1 as n')).toEqual([{ n: 1 }]);

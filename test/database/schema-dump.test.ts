@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-it('keeps migrations/schema.sql equal to what the migrations make (else run `npm run db:schema`)', async () => {
+it('keeps migrations/schema.sql equal to what the migrations make (`npm run db:schema`)', async () => {
   const written = await readFile(new URL('../../migrations/schema.sql', import.meta.url), 'utf8');
   expect(written.replace(/^--.*\n\n/, '')).toBe(await dumpSchema(database.db));
 });

@@ -16,7 +16,10 @@ export type TestDatabase = {
 
 let made = 0;
 
-/** A database of the caller's own: a copy of the run's migrated template, or with `empty` one without a schema. */
+/**
+ * A database of the caller's own: a copy of the run's migrated template, or with `empty` one without a
+ * schema.
+ */
 export async function testDatabase(options: { max?: number; empty?: boolean } = {}): Promise<TestDatabase> {
   const { url, template } = inject('testServer');
   const name = `holdfast_test_${process.pid}_${made++}_${Math.random().toString(36).slice(2, 8)}`;

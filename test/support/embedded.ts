@@ -46,12 +46,16 @@ export async function startOwner(
   options: { settings?: Record<string, string>; uid?: number; remove?: boolean } = {},
 ): Promise<Owner> {
   const { settings = FAST, uid, remove = false } = options;
-  const child = spawn(process.execPath, [SCRIPT, dataDir, JSON.stringify(settings), ...(remove ? ['remove'] : [])], {
-    // A session of its own: it hears of the end of the run by its input alone, also after Ctrl-C.
-    detached: true,
-    stdio: ['pipe', 'pipe', 'inherit'],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  });
+  const child = spawn(
+    process.execPath,
+    [SCRIPT, dataDir, JSON.stringify(settings), ...(remove ? ['remove'] : [])],
+    {
+      // A session of its own: it hears of the end of the run by its input alone, also after Ctrl-C.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    },
+  );
   owners.push(child);
   const gone = once(child, 'exit');
   const started = await firstLine(child);
@@ -73,7 +77,9 @@ export async function startOwner(
 async function firstLine(child: ChildProcess): Promise<Pick<Owner, 'connection' | 'tookOver'>> {
   if (child.stdout === null) throw new Error('the owner of the database has no output');
   for await (const line of createInterface({ input: child.stdout })) {
-    const { error, ...started } = JSON.parse(line) as Pick<Owner, 'connection' | 'tookOver'> & { error?: string };
+    const { error, ...started } = JSON.parse(line) as Pick<Owner, 'connection' | 'tookOver'> & {
+      error?: string;
+    };
     if (error !== undefined) throw new Error(error);
     return started;
   }
@@ -126,5 +132,7 @@ export async function cleanUp(): Promise<void> {
 }
 
 function clustersIn(folder: string): string[] {
-  return [folder, join(folder, DATA), join(folder, 'x'.repeat(100))].map((dataDir) => join(dataDir, 'postgres'));
+  return [folder, join(folder, DATA), join(folder, 'x'.repeat(100))].map((dataDir) =>
+    join(dataDir, 'postgres'),
+  );
 }

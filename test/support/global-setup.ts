@@ -33,7 +33,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function startForTests(): Promise<{ url: string; stop(): Promise<void> }> {
   const folder = newDataDir();
   // Nobody reads this data after the run, so nothing waits for the disk.
-  const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '300' };
+  const settings = {
+    fsync: 'off',
+    full_page_writes: 'off',
+    synchronous_commit: 'off',
+    max_connections: '300',
+  };
   const owner = await startOwner(folder, { settings, remove: true });
   return { url: urlOf(owner.connection), stop: () => owner.stop() };
 }

@@ -146,6 +146,7 @@ function createLanguage(): { environment: Environment; evaluator: Internals } {
 }
 
 const { environment, evaluator } = createLanguage();
+
 export { evaluator };
 
 /** The library does not export these two, but its values have them. */

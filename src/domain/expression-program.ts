@@ -1,7 +1,7 @@
 import { type Findings, inspect, oddStepHint } from './expression-guard.ts';
 import { parse, ROOTS } from './expression-language.ts';
-import { installMeter } from './expression-meter.ts';
 import { type LanguageError, summaryOf } from './expression-message.ts';
+import { installMeter } from './expression-meter.ts';
 import { LIMITS } from './limits.ts';
 
 /** An expression that was parsed, inspected and made to pay for what it does. */

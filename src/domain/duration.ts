@@ -9,8 +9,8 @@ export interface DurationBounds {
 }
 
 const HOW = 'write "30s", "5m", "1h30m" or whole seconds';
-// The `m` of minutes must not swallow the `m` of `ms`.
-const PATTERN = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
+/** A duration as text, units only. The `m` of minutes must not swallow the `m` of `ms`; `(?=\d)` asks for one unit. */
+export const DURATION_PATTERN = /^(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -49,8 +49,8 @@ export function formatDuration(ms: number): string {
 
 function readText(text: string): number | null {
   if (/^-?\d+$/.test(text)) return Number(text) * 1000;
-  const match = PATTERN.exec(text);
-  if (match === null || text === '') return null;
+  const match = DURATION_PATTERN.exec(text);
+  if (match === null) return null;
   return UNITS.reduce((total, [, size], index) => total + Number(match[index + 1] ?? 0) * size, 0);
 }
 

@@ -27,12 +27,6 @@ export const PLACE_NAMES: Record<Place, string> = {
   retry: '`retry`',
 };
 
-/** A step's name; a letter, digit or underscore first, so that it never looks like an option. */
-export const STEP_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/;
-/** An action's name, as `uses` gives it. */
-export const ACTION_NAME = /^[a-z0-9][a-z0-9._/-]{0,99}$/;
-export const QUEUE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._/-]{0,99}$/;
-
 const TIMEOUTS =
   'timeout_seconds timeout_secs timeout_ms timeout_minutes time_limit execution_timeout max_duration';
 const LANES = 'topic lane pool task_queue queue_name';

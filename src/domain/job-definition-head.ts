@@ -1,4 +1,4 @@
-import { PLACE_NAMES, QUEUE_NAME } from './job-definition-fields.ts';
+import { PLACE_NAMES } from './job-definition-fields.ts';
 import {
   describeValue,
   fieldOf,
@@ -14,7 +14,7 @@ import {
 import { BUILT_IN_RETRY, inheritRetry, type Retry, readRetry } from './job-definition-retry.ts';
 import { QUEUE_RULE, readValue } from './job-definition-steps.ts';
 import type { Json } from './json.ts';
-import { DEFAULTS, LIMITS } from './limits.ts';
+import { DEFAULTS, LIMITS, NAMES } from './limits.ts';
 import { pointerTo } from './storable.ts';
 
 /** What a definition says of the job as a whole, defaults filled in; times in milliseconds. */
@@ -45,7 +45,7 @@ export function readHead(job: Section): JobHead {
     name: readName(job),
     priority: readInteger(job, 'priority', -LIMITS.priority, LIMITS.priority) ?? DEFAULTS.priority,
     labels: readLabels(job),
-    queue: readText(job, 'queue', QUEUE_NAME, QUEUE_RULE) ?? DEFAULTS.queue,
+    queue: readText(job, 'queue', NAMES.queue, QUEUE_RULE) ?? DEFAULTS.queue,
     input: readValue(job, 'input'),
     ...when,
     timeout_ms: readDuration(job, 'timeout', { max: LIMITS.jobTimeout }) ?? DEFAULTS.jobTimeout,

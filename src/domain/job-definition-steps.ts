@@ -1,4 +1,4 @@
-import { ACTION_NAME, QUEUE_NAME, SHORT_FORM, STEP_NAME } from './job-definition-fields.ts';
+import { SHORT_FORM } from './job-definition-fields.ts';
 import {
   collectProblems,
   describeValue,
@@ -14,7 +14,7 @@ import {
 } from './job-definition-read.ts';
 import { readRetry, type StatedRetry } from './job-definition-retry.ts';
 import type { Json, JsonObject } from './json.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, NAMES } from './limits.ts';
 import { jsonBytes, pointerTo } from './storable.ts';
 
 /** A step as the definition states it, before names are resolved and defaults filled in. */
@@ -94,9 +94,9 @@ function readFields(section: Section): StatedStep {
   }
   return {
     pointer,
-    name: readText(section, 'name', STEP_NAME, STEP_NAME_RULE),
-    uses: readText(section, 'uses', ACTION_NAME, ACTION_RULE),
-    queue: readText(section, 'queue', QUEUE_NAME, QUEUE_RULE),
+    name: readText(section, 'name', NAMES.step, STEP_NAME_RULE),
+    uses: readText(section, 'uses', NAMES.action, ACTION_RULE),
+    queue: readText(section, 'queue', NAMES.queue, QUEUE_RULE),
     needs: readNames(section, 'needs'),
     enables: readNames(section, 'enables'),
     if: readCondition(section),

@@ -61,3 +61,11 @@ export const DEFAULTS = {
   stepTimeout: 24 * HOUR,
   jobTimeout: 30 * DAY,
 } as const;
+
+/** How names are spelt. */
+export const NAMES = {
+  /** A letter, digit or underscore first, so that a name never looks like an option. */
+  step: /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/,
+  action: /^[a-z0-9][a-z0-9._/-]{0,99}$/,
+  queue: /^[A-Za-z0-9_][A-Za-z0-9._/-]{0,99}$/,
+} as const;

@@ -55,7 +55,7 @@ function checkStep(
 ): StepReads {
   const { condition, template, problems: found } = checkBoth(step, known);
   for (const problem of found) problems.add(problem.pointer, problem.code, problem.detail);
-  const needs = graph.needs[ordinal] ?? [];
+  const needs = graph.needs[ordinal] as number[];
   return {
     if_uses_status: condition.usesStatusFunction,
     if_reads: toOrdinals(condition.reads, needs, graph.ordinalOf),
@@ -81,13 +81,13 @@ function toOrdinals(
 /** The names of all steps above one. Only asked for a step that is about to be refused. */
 function ancestorsOf(ordinal: number, steps: readonly StatedStep[], graph: ResolvedGraph): Set<string> {
   const seen = new Set<number>();
-  const open = [...(graph.needs[ordinal] ?? [])];
+  const open = [...(graph.needs[ordinal] as number[])];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    for (const need of graph.needs[next] ?? []) open.push(need);
+    for (const need of graph.needs[next] as number[]) open.push(need);
   }
-  return new Set([...seen].map((above) => steps[above]?.name ?? ''));
+  return new Set([...seen].map((above) => (steps[above] as StatedStep).name as string));
 }
 
 /** Checks the job's `output`, which may read every step. Gives what it reads, null when it holds no expression. */

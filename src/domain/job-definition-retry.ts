@@ -9,7 +9,7 @@ import {
   refuse,
   type Section,
 } from './job-definition-read.ts';
-import type { JsonObject } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 import { DEFAULTS, LIMITS } from './limits.ts';
 import { BACKOFFS, type Backoff } from './retry-policy.ts';
 
@@ -86,5 +86,5 @@ export function writeRetryDifference(retry: Retry, base: Retry): JsonObject | nu
   const all = writeRetry(retry);
   const differing = (Object.keys(base) as (keyof Retry)[]).filter((key) => retry[key] !== base[key]);
   if (differing.length === 0) return null;
-  return Object.fromEntries(differing.map((key) => [key, all[key] ?? null]));
+  return Object.fromEntries(differing.map((key) => [key, all[key] as Json]));
 }

@@ -30,18 +30,22 @@ export function writeDefinition(
       retry: writeRetry(head.defaults.retry),
     },
     steps: steps.map((step, ordinal) => {
-      const names = (needs[ordinal] ?? []).map((need) => steps[need]?.name ?? '');
-      return writeStep(step, names, head);
+      const above = needs[ordinal] as readonly number[];
+      return writeStep(
+        step,
+        above.map((need) => nameOf(steps[need] as StatedStep)),
+        head,
+      );
     }),
     ...(head.output === null ? {} : { output: head.output }),
   };
 }
 
 function writeStep(step: StatedStep, needs: string[], head: JobHead): JsonObject {
-  const written: JsonObject = { name: step.name ?? '' };
+  const written: JsonObject = { name: nameOf(step) };
   if (needs.length > 0) written.needs = needs;
   if (step.if !== null) written.if = step.if;
-  written.uses = step.uses ?? '';
+  written.uses = step.uses as string;
   if (step.with !== null) written.with = step.with;
   if ((step.queue ?? head.queue) !== head.queue) written.queue = step.queue as string;
   if ((step.timeout ?? head.defaults.timeout) !== head.defaults.timeout) {
@@ -52,4 +56,9 @@ function writeStep(step: StatedStep, needs: string[], head: JobHead): JsonObject
   if (retry !== null) written.retry = retry;
   if (step.continue_on_error) written.continue_on_error = true;
   return written;
+}
+
+/** Every step that gets this far has a name. */
+function nameOf(step: StatedStep): string {
+  return step.name as string;
 }

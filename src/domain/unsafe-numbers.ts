@@ -38,7 +38,7 @@ function hasUnsafeNumber(text: string): boolean {
   while (from < text.length) {
     const quote = text.indexOf('"', from);
     const between = text.slice(from, quote === -1 ? text.length : quote);
-    if (SUSPECT.test(between) && (between.match(NUMBER) ?? []).some(isUnsafe)) return true;
+    if (SUSPECT.test(between) && between.match(NUMBER)?.some(isUnsafe)) return true;
     if (quote === -1) return false;
     from = endOfString(text, quote) + 1;
   }

@@ -496,6 +496,20 @@ describe('normaliseJob refuses graphs that cannot run', () => {
   ]);
 });
 
+describe('a step without a lawful name', () => {
+  it('is told by its place in a cycle', () => {
+    const body = graph({ name: 'a b', uses: 'value', needs: ['a'], enables: ['a'] }, a);
+    expect(problemsOf(body)).toMatchObject([
+      { pointer: '/steps/0/name', code: 'invalid_value' },
+      {
+        pointer: '/steps/0/needs',
+        code: 'cycle',
+        detail: expect.stringMatching(/circle: step 0 → a → step 0$/),
+      },
+    ]);
+  });
+});
+
 describe('normaliseJob refuses expressions', () => {
   const b = { name: 'b', uses: 'value' };
   itRefuses([
@@ -536,6 +550,14 @@ describe('normaliseJob refuses expressions', () => {
       /`needs` are those of a step/,
     ],
   ]);
+
+  it('says each thing once where a step has several', () => {
+    const both = { ...a, if: '1 +', with: '${{ steps.b.output }}' };
+    expect(problemsOf(graph(both, b)).map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([
+      '/steps/0/if expression_invalid',
+      '/steps/0/with not_an_ancestor',
+    ]);
+  });
 
   it('names every step that is read without being above, and none that is', () => {
     const body = graph(

@@ -138,13 +138,16 @@ function environment(source: ts.SourceFile): string[] {
   if (source.fileName === 'src/main.ts') return [];
   const found: string[] = [];
   walk(source, (node) => {
-    if (!ts.isIdentifier(node) || node.text !== 'process') return;
     const { parent } = node;
-    // Handing `process` on or taking it apart would hide a read of its environment.
-    const other = ts.isPropertyAccessExpression(parent) && parent.name.text !== 'env';
-    const label =
-      ts.isPropertyAssignment(parent) || (ts.isPropertyAccessExpression(parent) && parent.name === node);
-    if (!other && !label) found.push(`${at(source, node)}: only src/main.ts reads process.env`);
+    const named = ts.isIdentifier(node) && node.text === 'process';
+    const imported = ts.isStringLiteral(node) && /^(node:)?process$/.test(node.text);
+    // Handing `process` on or taking it apart would hide a read of its environment, so only `process.x` passes.
+    const access =
+      ts.isPropertyAccessExpression(parent) && (parent.name === node || parent.name.text !== 'env');
+    const wrong = imported
+      ? ts.isImportDeclaration(parent)
+      : named && !access && !ts.isPropertyAssignment(parent);
+    if (wrong) found.push(`${at(source, node)}: only src/main.ts reads process.env`);
   });
   return found;
 }

@@ -92,8 +92,8 @@ async function checkSession(first: pg.Client, connect: () => Promise<pg.Client>)
 
 const NO_SESSION =
   'DATABASE_URL leads to a connection pooler in transaction mode, which gives no lasting sessions: use its ' +
-  "session mode (PgBouncer: pool_mode = session; hosted databases: the session pooler's port) or connect to " +
-  'PostgreSQL directly.';
+  "session mode (PgBouncer: pool_mode = session; hosted databases: the session pooler's port) or connect " +
+  'to PostgreSQL directly.';
 
 function unreachable(connection: DatabaseAddress, error: unknown): StartupError {
   const { code = '', message } = firstError(error);

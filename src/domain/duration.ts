@@ -9,8 +9,8 @@ export interface DurationBounds {
 }
 
 const HOW = 'write "30s", "5m", "1h30m" or whole seconds';
-/** A duration as text, units only. The `m` of minutes must not swallow the `m` of `ms`; `(?=\d)` asks for one unit. */
-export const DURATION_PATTERN = /^(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?$/;
+/** A duration as text, units only; `(?=\d)` asks for at least one. */
+export const DURATION_PATTERN = /^(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],

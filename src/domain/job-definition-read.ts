@@ -41,9 +41,9 @@ export function refuseUnknownFields(section: Section, place: Place): void {
   }
 }
 
-/** The value of a field; only what the object itself says, never what every object inherits. */
+/** The value of a field, undefined when it is absent. No field is called like something that every object inherits. */
 export function fieldOf(section: Section, key: string): Json | undefined {
-  return Object.hasOwn(section.fields, key) ? section.fields[key] : undefined;
+  return section.fields[key];
 }
 
 /** Refuses the value of a field. Gives undefined, so that a reader can end with it. */

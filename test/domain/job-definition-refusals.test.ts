@@ -551,6 +551,14 @@ describe('normaliseJob refuses expressions', () => {
     ],
   ]);
 
+  it('does not blame a read for the misspelt need above it', () => {
+    const body = graph(
+      { ...a, name: 'extract' },
+      { ...b, needs: ['extrct'], with: '${{ steps.extract.output }}' },
+    );
+    expect(problemsOf(body).map(({ code }) => code)).toEqual(['unknown_need']);
+  });
+
   it('says each thing once where a step has several', () => {
     const both = { ...a, if: '1 +', with: '${{ steps.b.output }}' };
     expect(problemsOf(graph(both, b)).map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([

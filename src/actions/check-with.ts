@@ -47,7 +47,10 @@ function schemaErrors(action: Action, with_: Json): SchemaError[] {
     validator = Compile(action.with);
     validators.set(action, validator);
   }
-  const errors = validator.Errors(with_).filter((error) => error.keyword !== 'boolean');
+  // `boolean` repeats what `additionalProperties` says; a format is the action's own to check, who says it better.
+  const errors = validator
+    .Errors(with_)
+    .filter(({ keyword }) => keyword !== 'boolean' && keyword !== 'format');
   const unions = new Set(
     errors.filter((error) => error.keyword === 'anyOf').map((error) => error.instancePath),
   );
@@ -95,8 +98,8 @@ function describe(error: SchemaError, known: Record<string, { description?: stri
 
 function suggest(name: string, known: string[]): string {
   const nearest = known.length === 0 ? undefined : closest(name, known);
-  // A third of the letters may differ; beyond that a guess misleads more than it helps.
-  const near = nearest !== undefined && distance(name, nearest) <= Math.max(1, Math.ceil(nearest.length / 3));
+  // Two letters in the wrong order count as two changes; beyond that a guess misleads more than it helps.
+  const near = nearest !== undefined && distance(name, nearest) <= 2;
   return near ? `did you mean \`${nearest}\`?` : `it takes ${listNames(known)}`;
 }
 

@@ -41,9 +41,10 @@ listen() {
     signal_session TERM "$self"
     read -r word <&3
   fi
-  # The server hung up: another server may run this step again at once, so nobody gets a grace period.
-  kill -s TERM 0
+  # The server hung up: another server may run this step again at once, so nobody gets a grace period. The
+  # watcher goes first, since it would end this listener as soon as the command has ended.
   kill -s KILL "$$"
+  kill -s TERM 0
   kill_session "$self"
   [ -z "$folder" ] || command -p rm -rf -- "$folder"
   kill -s KILL 0

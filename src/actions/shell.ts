@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { accessSync, constants as fsConstants } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { constants as osConstants, tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { LIMITS } from '../domain/limits.ts';
 import type { Action, ActionContext, ActionOutcome } from './action.ts';
 import { withInvalid } from './check-with.ts';
@@ -181,8 +183,10 @@ async function isFolder(name: string): Promise<boolean> {
 }
 
 async function removeFolder(folder: string, context: ActionContext): Promise<void> {
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
   try {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    // A folder without write permission keeps what is in it, unless its owner gives it back.
+    await remove().catch(() => promisify(execFile)('chmod', ['-R', 'u+rwX', folder]).then(remove));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     context.log(`holdfast: the temporary folder ${folder} could not be removed: ${code}\n`);

@@ -3,14 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { dependentsOf, describeCycle, plan, readsNotAbove } from '../../src/domain/job-graph.ts';
 
 /** Any graph at all, cycles and self needs included. */
-const anyGraph = fc
-  .integer({ min: 1, max: 12 })
-  .chain((size) =>
-    fc.array(fc.uniqueArray(fc.nat({ max: size - 1 }), { maxLength: 4 }), {
-      minLength: size,
-      maxLength: size,
-    }),
-  );
+const anyGraph = fc.integer({ min: 1, max: 12 }).chain((size) =>
+  fc.array(fc.uniqueArray(fc.nat({ max: size - 1 }), { maxLength: 4 }), {
+    minLength: size,
+    maxLength: size,
+  }),
+);
 
 /** A graph without cycles: each step needs earlier ones of a shuffled order. */
 const acyclicGraph = fc

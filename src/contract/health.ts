@@ -14,7 +14,7 @@ export const Health = Type.Object(
   {
     status: Type.String({ enum: ['ok', 'unavailable'], description: '`ok` when every check is.' }),
     jobs_count: Nullable(
-      Count('Jobs kept: exact up to 10,000, beyond that the database\'s estimate; null while it is away.'),
+      Count("Jobs kept: exact up to 10,000, beyond that the database's estimate; null while it is away."),
     ),
     database: Type.Object(
       {

@@ -25,7 +25,11 @@ const StepCounts = Type.Object(
 
 export const Job = Type.Object(
   {
-    id: Type.String({ format: 'uuid', description: 'UUIDv7.', examples: ['019aa0c0-7a2e-7c3f-9d1b-2f6f5d3c1a10'] }),
+    id: Type.String({
+      format: 'uuid',
+      description: 'UUIDv7.',
+      examples: ['019aa0c0-7a2e-7c3f-9d1b-2f6f5d3c1a10'],
+    }),
     name: Type.String({ description: 'As submitted.', examples: ['nightly-report'] }),
     status: OneOf(JOB_STATUSES, 'Where the job is.'),
     reason: Nullable(Type.String({ description: 'Why it is there; null when there is nothing to say.' })),
@@ -38,7 +42,8 @@ export const Job = Type.Object(
     progress: Type.Number({
       minimum: 0,
       maximum: 1,
-      description: 'Terminal steps plus the reported progress of running ones, over all; never falls while the job runs.',
+      description:
+        'Terminal steps plus the reported progress of running ones, over all; never falls while the job runs.',
     }),
     steps: StepCounts,
     created_at: Timestamp('When it was submitted.'),
@@ -50,7 +55,9 @@ export const Job = Type.Object(
       Count('Milliseconds to go at the pace so far; 0 once succeeded, null when unknown.'),
     ),
     warnings: Type.Optional(
-      Type.Array(Named(ProblemEntry), { description: 'Only in the answer to a submit: what may not be as you meant it.' }),
+      Type.Array(Named(ProblemEntry), {
+        description: 'Only in the answer to a submit: what may not be as you meant it.',
+      }),
     ),
   },
   { $id: 'Job', additionalProperties: false },

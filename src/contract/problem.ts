@@ -23,7 +23,7 @@ export const Problem = Type.Object(
     detail: Type.String({ description: 'What happened and what to do.' }),
     code: Type.String({ description: 'Stable code; branch on this.' }),
     instance: Type.String({ description: 'The path that was asked for.' }),
-    request_id: Type.String({ description: 'Also in the header `x-request-id` and in the server\'s log.' }),
+    request_id: Type.String({ description: "Also in the header `x-request-id` and in the server's log." }),
     errors: Type.Array(Named(ProblemEntry), {
       description: 'Each thing that is wrong, at most 100; empty when `detail` says it all.',
     }),

@@ -34,7 +34,9 @@ export const GetJobQuery = Type.Object(
 export const ListJobsQuery = Type.Object(
   {
     status: Type.Optional(
-      Type.Array(OneOf(JOB_STATUSES, 'A status.'), { description: 'Only jobs in one of these; repeat it for more.' }),
+      Type.Array(OneOf(JOB_STATUSES, 'A status.'), {
+        description: 'Only jobs in one of these; repeat it for more.',
+      }),
     ),
     name: Type.Optional(Type.String({ description: 'Only jobs of exactly this name.' })),
     label: Type.Optional(
@@ -50,14 +52,18 @@ export const ListJobsQuery = Type.Object(
     ),
     limit,
     cursor,
-    include: Type.Optional(OneOf(['total'], '`total`: also how many jobs there are in all; that takes a while.')),
+    include: Type.Optional(
+      OneOf(['total'], '`total`: also how many jobs there are in all; that takes a while.'),
+    ),
   },
   strict,
 );
 export const ListStepsQuery = Type.Object(
   {
     status: Type.Optional(
-      Type.Array(OneOf(STEP_STATUSES, 'A status.'), { description: 'Only steps in one of these; repeat it for more.' }),
+      Type.Array(OneOf(STEP_STATUSES, 'A status.'), {
+        description: 'Only steps in one of these; repeat it for more.',
+      }),
     ),
     limit,
     cursor,
@@ -67,13 +73,18 @@ export const ListStepsQuery = Type.Object(
 export const LogQuery = Type.Object(
   {
     attempt: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: 'Which attempt; the latest when absent.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 2_147_483_647,
+        description: 'Which attempt; the latest when absent.',
+      }),
     ),
     offset: Type.Integer({
       minimum: 0,
       maximum: 2_147_483_647,
       default: 0,
-      description: 'Bytes to leave out at the beginning: `Holdfast-Next-Offset` of the answer before, to go on.',
+      description:
+        'Bytes to leave out at the beginning: `Holdfast-Next-Offset` of the answer before, to go on.',
     }),
   },
   strict,
@@ -102,7 +113,7 @@ export const CancelBody = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: LIMITS.cancelReasonLength,
-        description: 'Why; shown as the job\'s `reason`.',
+        description: "Why; shown as the job's `reason`.",
         examples: ['wrong input'],
       }),
     ),

@@ -2,7 +2,9 @@ import { type Static, type TSchema, type TUnsafe, Type } from 'typebox';
 import type { Json } from '../domain/json.ts';
 
 /** A schema or null. Written as a list of types, which serialises faster than a union. */
-export function Nullable<Schema extends TSchema & { type: string }>(schema: Schema): TUnsafe<Static<Schema> | null> {
+export function Nullable<Schema extends TSchema & { type: string }>(
+  schema: Schema,
+): TUnsafe<Static<Schema> | null> {
   return Type.Unsafe<Static<Schema> | null>({ ...schema, type: [schema.type, 'null'] });
 }
 
@@ -36,7 +38,11 @@ export function Dictionary<Schema extends TSchema>(
   values: Schema,
   description: string,
 ): TUnsafe<Record<string, Static<Schema>>> {
-  return Type.Unsafe<Record<string, Static<Schema>>>({ type: 'object', additionalProperties: values, description });
+  return Type.Unsafe<Record<string, Static<Schema>>>({
+    type: 'object',
+    additionalProperties: values,
+    description,
+  });
 }
 
 /** Where the next page of a list starts. */

@@ -6,7 +6,10 @@ import { AnyJson, Count, Named, NextCursor, Nullable, OneOf, Timestamp } from '.
 /** An error of a job, a step or an attempt. */
 export const StoredErrorBody = Type.Object(
   {
-    code: Type.String({ description: 'Stable code, or the one that the action gave.', examples: ['exit_code'] }),
+    code: Type.String({
+      description: 'Stable code, or the one that the action gave.',
+      examples: ['exit_code'],
+    }),
     message: Type.String({ description: 'What happened.' }),
     details: Type.Optional(AnyJson('What the action added.')),
   },
@@ -24,15 +27,21 @@ export const BlockedByBody = Type.Object(
 const stepFields = {
   name: Type.String({ description: 'Unique within the job.', examples: ['extract'] }),
   status: OneOf(STEP_STATUSES, 'Where the step is.'),
-  reason: Nullable(Type.String({ description: 'Why it is there, as a word; null when there is nothing to say.' })),
+  reason: Nullable(
+    Type.String({ description: 'Why it is there, as a word; null when there is nothing to say.' }),
+  ),
   uses: Type.String({ description: 'The action.', examples: ['shell'] }),
   queue: Type.String({ description: 'The lane it waits in.', examples: ['default'] }),
-  needs: Type.Array(Type.String(), { description: 'Names of the steps that must end before this one may start.' }),
+  needs: Type.Array(Type.String(), {
+    description: 'Names of the steps that must end before this one may start.',
+  }),
   attempt: Count('Number of the current or last attempt; 0 before the first. Never goes back.'),
   failures: Count('Attempts that failed or timed out since submit or the last retry by hand.'),
   losses: Count('Attempts in a row whose worker was lost.'),
   max_attempts: Count('How many failures fail the step.'),
-  progress: Nullable(Type.Number({ minimum: 0, maximum: 1, description: 'What the action reported; 1 once succeeded.' })),
+  progress: Nullable(
+    Type.Number({ minimum: 0, maximum: 1, description: 'What the action reported; 1 once succeeded.' }),
+  ),
   output: AnyJson('What the action gave; null unless the step succeeded.'),
   error: Nullable(StoredErrorBody),
   claimed_by: Nullable(Type.String({ description: 'Id of the worker that runs it now.' })),
@@ -73,7 +82,9 @@ export const StepDetail = Type.Object(
   {
     ...stepFields,
     with: AnyJson('What the definition gives the action, before its expressions are evaluated.'),
-    attempts: Type.Array(Named(Attempt), { description: 'Every attempt, oldest first, the current one included.' }),
+    attempts: Type.Array(Named(Attempt), {
+      description: 'Every attempt, oldest first, the current one included.',
+    }),
   },
   { $id: 'StepDetail', additionalProperties: false },
 );

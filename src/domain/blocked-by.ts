@@ -103,10 +103,15 @@ function workersOf(step: BlockedStep, { live, builtIn }: Offers): BlockedBy {
   if (offering.length === 0) return noWorker(`no live worker offers \`${uses}\``);
   const serving = offering.filter((offer) => offer.queues === null || offer.queues.includes(queue));
   if (serving.length === 0) {
-    return noWorker(`no live worker takes \`${uses}\` from the queue \`${queue}\`; a server serves what QUEUES names`);
+    return noWorker(
+      `no live worker takes \`${uses}\` from the queue \`${queue}\`; a server serves what QUEUES names`,
+    );
   }
   const slots = serving.reduce((sum, offer) => sum + offer.slots, 0);
-  return { code: 'busy', message: `waits for its turn; ${slots === 1 ? 'one slot serves' : `${slots} slots serve`} it` };
+  return {
+    code: 'busy',
+    message: `waits for its turn; ${slots === 1 ? 'one slot serves' : `${slots} slots serve`} it`,
+  };
 }
 
 function noWorker(message: string): BlockedBy {

@@ -20,7 +20,12 @@ const EVERYWHERE: ErrorCode[] = ['bad_request', 'forbidden_host', 'forbidden_ori
 /** What can happen to any request that asks the database. */
 export const DATABASE_CODES: ErrorCode[] = ['database_unavailable', 'shutting_down'];
 /** What can happen to any request that has a body. */
-export const BODY_CODES: ErrorCode[] = ['invalid_json', 'invalid_body', 'payload_too_large', 'unsupported_media_type'];
+export const BODY_CODES: ErrorCode[] = [
+  'invalid_json',
+  'invalid_body',
+  'payload_too_large',
+  'unsupported_media_type',
+];
 
 /** The `response` of a route's schema: its own answers, and a problem document for each status that its codes have. */
 export function answers(own: Record<number, Answer>, codes: readonly ErrorCode[]): Record<number, unknown> {
@@ -31,7 +36,13 @@ export function answers(own: Record<number, Answer>, codes: readonly ErrorCode[]
   return responses;
 }
 
-function describeAnswer({ description, schema, type = 'application/json', headers, example }: Answer): object {
+function describeAnswer({
+  description,
+  schema,
+  type = 'application/json',
+  headers,
+  example,
+}: Answer): object {
   const described = headers === undefined ? {} : { headers: describeHeaders(headers) };
   if (schema === undefined) return { description, type: 'null', ...described };
   const media = example === undefined ? { schema } : { schema, example };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FastifyBaseLogger, type FastifyReply, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
@@ -52,7 +52,7 @@ export function createApp(options: AppOptions): App {
     readOffers: async () => ({ live: await readOffers(store.db), builtIn: [...actionChecks.builtin] }),
   };
   // A plugin, so that the one that describes routes is there before them.
-  app.register(async (routes: App) => {
+  app.register((routes: App, _options, done) => {
     addSubmitRoute(routes, context);
     addJobRoutes(routes, context);
     addCleanupRoute(routes, context);
@@ -61,6 +61,7 @@ export function createApp(options: AppOptions): App {
     addStepLogRoute(routes, context);
     addHealthRoutes(routes, context, options);
     addOpenapiRoute(routes);
+    done();
   });
   return app;
 }
@@ -68,7 +69,8 @@ export function createApp(options: AppOptions): App {
 function createServer(log: Logger): App {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // The lines about requests are ours: see request-log.ts.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     bodyLimit: LIMITS.bodyBytes,
     // A request must have arrived within this; the largest body over a slow line takes a while.
     requestTimeout: 120_000,
@@ -77,9 +79,9 @@ function createServer(log: Logger): App {
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true },
     genReqId: ({ headers }) => sane(headers['x-request-id']) ?? randomUUID(),
-    requestIdLogLabel: 'request_id',
     schemaErrorFormatter: formatSchemaErrors,
-    frameworkErrors: (error, request, reply) => void handleError(error, request, reply as unknown as FastifyReply),
+    frameworkErrors: (error, request, reply) =>
+      void handleError(error, request, reply as unknown as FastifyReply),
     clientErrorHandler: handleClientError,
   }) as unknown as App;
   app.setValidatorCompiler(compileValidator as Parameters<App['setValidatorCompiler']>[0]);
@@ -107,7 +109,10 @@ function answerEarly(app: App, { allowedHosts }: AppOptions): void {
     checkHost(request);
     if (!closing || isProbe(request.url)) return;
     reply.header('connection', 'close');
-    return sendProblem(reply, new AppError('shutting_down', 'this server is shutting down; try again, or another one'));
+    return sendProblem(
+      reply,
+      new AppError('shutting_down', 'this server is shutting down; try again, or another one'),
+    );
   });
 }
 

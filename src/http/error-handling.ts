@@ -10,7 +10,8 @@ import { PROBLEMS, problemBody, sendProblem } from './problem-details.ts';
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const expected = toAppError(error, request);
   if (expected.code === 'internal_error') request.log.error({ err: error }, 'a request failed');
-  if (expected.code === 'database_unavailable') request.log.warn({ err: error }, 'the database did not answer');
+  if (expected.code === 'database_unavailable')
+    request.log.warn({ err: error }, 'the database did not answer');
   return sendProblem(reply, expected);
 }
 
@@ -39,16 +40,22 @@ function tooLarge(request: FastifyRequest): AppError {
   const limit = request.routeOptions.bodyLimit ?? 0;
   const { method } = request;
   const shown = limit >= 1024 * 1024 ? `${Math.floor(limit / 1024 / 1024)} MiB` : `${limit} bytes`;
-  return new AppError('payload_too_large', `the body is larger than ${shown}, the most that this ${method} takes`);
+  return new AppError(
+    'payload_too_large',
+    `the body is larger than ${shown}, the most that this ${method} takes`,
+  );
 }
 
 /** A body of a type that is not read here: says how to send JSON. */
 export function unsupportedMediaType(request: FastifyRequest): AppError {
   const given = request.headers['content-type'];
   const how = "send JSON with -H 'content-type: application/json', or with curl --json";
-  if (given === undefined) return new AppError('unsupported_media_type', `the body has no content type; ${how}`);
+  if (given === undefined)
+    return new AppError('unsupported_media_type', `the body has no content type; ${how}`);
   const isForm = /^(application\/x-www-form-urlencoded|multipart\/form-data)/i.test(given);
-  const said = isForm ? `${given} is a form, which is what curl -d and -F send by themselves` : `not ${given}`;
+  const said = isForm
+    ? `${given} is a form, which is what curl -d and -F send by themselves`
+    : `not ${given}`;
   return new AppError('unsupported_media_type', `${said}; ${how}`);
 }
 
@@ -73,9 +80,15 @@ function clientError(error: NodeJS.ErrnoException): AppError {
     return new AppError('request_timeout', 'the request did not arrive in time; send it again, faster');
   }
   if (error.code === 'HPE_HEADER_OVERFLOW') {
-    return new AppError('headers_too_large', 'the headers are larger than 16 KiB; send fewer or shorter ones');
+    return new AppError(
+      'headers_too_large',
+      'the headers are larger than 16 KiB; send fewer or shorter ones',
+    );
   }
-  return new AppError('bad_request', 'this is not a request of HTTP/1.1; is it https to a server that speaks http?');
+  return new AppError(
+    'bad_request',
+    'this is not a request of HTTP/1.1; is it https to a server that speaks http?',
+  );
 }
 
 /** The status that a problem code is answered with. */

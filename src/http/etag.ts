@@ -18,7 +18,11 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
  * For answers that depend on more than one version, such as who is alive: an ETag of what is sent, and 304 when the
  * client has it. An onSend hook.
  */
-export async function etagOfContent(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+export async function etagOfContent(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
   if (reply.statusCode !== 200 || typeof payload !== 'string') return payload;
   const etag = `W/"${createHash('sha256').update(payload).digest('base64url').slice(0, 22)}"`;
   reply.header('etag', etag);

@@ -6,7 +6,10 @@ import { type ReadJob, readJob } from '../repositories/read-jobs.ts';
 export function jobIdOf({ id }: { id: string }): string {
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase();
   const shown = id.length > 60 ? `${id.slice(0, 60)}…` : id;
-  throw new AppError('job_not_found', `"${shown}" is not the id of a job, which is a UUID; GET /v1/jobs lists all jobs`);
+  throw new AppError(
+    'job_not_found',
+    `"${shown}" is not the id of a job, which is a UUID; GET /v1/jobs lists all jobs`,
+  );
 }
 
 /** The job of that id. Throws `job_not_found`. */

@@ -7,7 +7,11 @@ import { type ReadStep, readStep, readStepNames } from '../repositories/read-ste
 import { findJob } from './find-job.ts';
 
 /** The step of that name. Throws `job_not_found`, or `step_not_found` with the name that may have been meant. */
-export async function findStep(store: Store, jobId: string, name: string): Promise<ReadStep & { with: Json }> {
+export async function findStep(
+  store: Store,
+  jobId: string,
+  name: string,
+): Promise<ReadStep & { with: Json }> {
   // What no step can be called need not be asked for; a NUL in it would be an error of the database.
   const step = /^[A-Za-z0-9_-]{1,63}$/.test(name) ? await readStep(store.db, jobId, name) : undefined;
   if (step !== undefined) return step;

@@ -8,7 +8,9 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
  * shows in `Host`, a foreign page in `Origin`. `allowedHosts` are names, with a port when only that one is meant.
  */
 export function createHostCheck(allowedHosts: readonly string[]): (request: FastifyRequest) => void {
-  const allowed = new Set(allowedHosts.map((host) => host.trim().toLowerCase()).filter((host) => host !== ''));
+  const allowed = new Set(
+    allowedHosts.map((host) => host.trim().toLowerCase()).filter((host) => host !== ''),
+  );
   return (request) => {
     const host = (request.headers.host ?? '').toLowerCase();
     // HTTP/1.0 may leave it out; browsers never do.

@@ -7,7 +7,8 @@ import { LIMITS } from '../domain/limits.ts';
 export function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
-  if (typeof key === 'string' && key.length <= LIMITS.idempotencyKeyLength && /^[\x21-\x7e]+$/.test(key)) return key;
+  if (typeof key === 'string' && key.length <= LIMITS.idempotencyKeyLength && /^[\x21-\x7e]+$/.test(key))
+    return key;
   const detail =
     `Idempotency-Key must be 1 to ${LIMITS.idempotencyKeyLength} visible ASCII characters without spaces; ` +
     'a UUID made by the client for each job is a good one';
@@ -16,7 +17,9 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
 
 /** What a body says, whatever the order of its keys and its white space: sha256, as 64 hexadecimal digits. */
 export function requestHash(body: unknown): string {
-  return createHash('sha256').update(JSON.stringify(sortKeys(body))).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(sortKeys(body)))
+    .digest('hex');
 }
 
 // Recursive: bodies are at most 64 levels deep.

@@ -10,7 +10,12 @@ export interface JobWaits {
    * Waits until `enough` says so of the job's status and version, the time is over, the client has gone, the job is
    * gone, or the server stops. Says nothing: the caller reads the job and answers with how it is.
    */
-  until(wait: { id: string; ms: number; reply: FastifyReply; enough: (job: JobVersion) => boolean }): Promise<void>;
+  until(wait: {
+    id: string;
+    ms: number;
+    reply: FastifyReply;
+    enough: (job: JobVersion) => boolean;
+  }): Promise<void>;
   /** Ends all waits, now and from now on: the server stops. */
   end(): void;
 }

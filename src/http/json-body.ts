@@ -16,7 +16,8 @@ declare module 'fastify' {
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const charset = /;\s*charset=["']?([^"';\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
+    const charset =
+      /;\s*charset=["']?([^"';\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
     if (!/^utf-?8$/i.test(charset)) return done(unsupportedMediaType(request));
     finish(request, body as Buffer, done);
   });
@@ -24,7 +25,8 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('*', (request, payload, done) => {
     const optional = request.routeOptions.config.bodyIsOptional === true;
     if (optional && isEmpty(request)) return done(null, {});
-    if (!optional || request.headers['content-type'] !== undefined) return done(unsupportedMediaType(request));
+    if (!optional || request.headers['content-type'] !== undefined)
+      return done(unsupportedMediaType(request));
     collect(payload, (error, body) => (error ? done(error) : finish(request, body, done)));
   });
   app.addHook('preValidation', async (request) => {
@@ -57,7 +59,10 @@ function collect(payload: NodeJS.ReadableStream, done: (error: Error | null, bod
   });
   payload.on('error', (error) => done(error, Buffer.alloc(0)));
   payload.on('end', () => {
-    const large = new AppError('payload_too_large', 'the body is larger than 1 MiB, the most that this call takes');
+    const large = new AppError(
+      'payload_too_large',
+      'the body is larger than 1 MiB, the most that this call takes',
+    );
     done(size > LIMITS.bodyBytes ? large : null, Buffer.concat(chunks));
   });
 }
@@ -106,7 +111,11 @@ function inspect(root: unknown, problems: Problem[]): void {
       return;
     }
     if (Object.hasOwn(value, '__proto__')) {
-      problems.push({ pointer, code: 'forbidden_key', detail: 'the key `__proto__` is not taken; name it otherwise' });
+      problems.push({
+        pointer,
+        code: 'forbidden_key',
+        detail: 'the key `__proto__` is not taken; name it otherwise',
+      });
     }
     const list = Array.isArray(value);
     for (const key of Object.keys(value)) {

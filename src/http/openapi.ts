@@ -10,7 +10,19 @@ import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/
 // In this order: a schema comes after those that it refers to.
 const NAMED = [
   ...[ProblemEntry, Problem, RetryDefinition, StepDefinition, JobDefinition],
-  ...[BlockedByBody, Step, Attempt, StepDetail, StepList, Job, JobList, DeletedJob, CleanupReport, Health, Probe],
+  ...[
+    BlockedByBody,
+    Step,
+    Attempt,
+    StepDetail,
+    StepList,
+    Job,
+    JobList,
+    DeletedJob,
+    CleanupReport,
+    Health,
+    Probe,
+  ],
 ];
 
 const DESCRIPTION = `Submit a graph of steps, watch it, read its results.
@@ -43,9 +55,13 @@ export function describeRoutes(app: FastifyInstance, version: string): void {
       tags: TAGS,
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => String(json.$id ?? `def-${i}`) },
-    transformObject: (given) => ('openapiObject' in given ? finishDocument(given.openapiObject) : given.swaggerObject),
+    transformObject: (given) =>
+      'openapiObject' in given ? finishDocument(given.openapiObject) : given.swaggerObject,
   });
-  app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', tryItOutEnabled: true } });
+  app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
+  });
 }
 
 /** `GET /openapi.json`. */

@@ -36,5 +36,8 @@ function decode(cursor: string): string {
 }
 
 function invalidCursor(): AppError {
-  return new AppError('invalid_cursor', 'this cursor was not given by this list; leave it out to start at the beginning');
+  return new AppError(
+    'invalid_cursor',
+    'this cursor was not given by this list; leave it out to start at the beginning',
+  );
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { ProblemBody } from '../contract/problem.ts';
-import { AppError, type ErrorCode } from '../domain/errors.ts';
+import type { AppError, ErrorCode } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
 
 /** The HTTP status and the title of each code. A code that is missing here does not compile. */

@@ -20,12 +20,13 @@ export async function logRequest(request: FastifyRequest, reply: FastifyReply): 
     url: path,
     status: reply.statusCode,
     ms,
-    request_id: request.id,
     ...(id === undefined ? {} : { job_id: id }),
     ...(reply.loggedJobId === null ? {} : { job_id: reply.loggedJobId }),
     ...(reply.problemCode === null ? {} : { code: reply.problemCode }),
   };
-  const outcome = reply.raw.writableFinished ? `${reply.statusCode} in ${ms} ms` : `client left after ${ms} ms`;
+  const outcome = reply.raw.writableFinished
+    ? `${reply.statusCode} in ${ms} ms`
+    : `client left after ${ms} ms`;
   request.log[levelOf(method, path, reply.statusCode)](fields, `${method} ${path} ${outcome}`);
 }
 

@@ -1,5 +1,5 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { distance } from 'fastest-levenshtein';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
 import { pathOf, sendProblem } from './problem-details.ts';
 
@@ -30,7 +30,10 @@ function answer(routes: readonly KnownRoute[], request: FastifyRequest, reply: F
     return sendProblem(reply.header('allow', allow), new AppError('method_not_allowed', detail));
   }
   const nearest = nearestPath(routes, segments);
-  const hint = nearest === null ? 'all routes are at /docs' : `did you mean ${shorten(nearest)}? All routes are at /docs`;
+  const hint =
+    nearest === null
+      ? 'all routes are at /docs'
+      : `did you mean ${shorten(nearest)}? All routes are at /docs`;
   return sendProblem(reply, new AppError('route_not_found', `there is nothing at ${shorten(path)}; ${hint}`));
 }
 
@@ -52,7 +55,9 @@ function nearestPath(routes: readonly KnownRoute[], segments: string[]): string 
   let slips = 4;
   for (const route of routes) {
     if (route.segments.length !== segments.length || route.segments.includes('*')) continue;
-    const candidate = join(route.segments.map((part, i) => (part.startsWith(':') ? (segments[i] as string) : part)));
+    const candidate = join(
+      route.segments.map((part, i) => (part.startsWith(':') ? (segments[i] as string) : part)),
+    );
     const apart = distance(given, candidate);
     if (apart >= slips) continue;
     best = candidate;

@@ -4,7 +4,13 @@ import { AppError, type Problem } from '../domain/errors.ts';
 import { suggest } from '../domain/suggest.ts';
 
 // Formats are checked where they are read, by code that says what to write instead.
-const shared = { allErrors: true, removeAdditional: false, useDefaults: true, verbose: true, validateFormats: false };
+const shared = {
+  allErrors: true,
+  removeAdditional: false,
+  useDefaults: true,
+  verbose: true,
+  validateFormats: false,
+};
 const forBodies = new Ajv({ ...shared, coerceTypes: false, strict: false });
 // Everything in a query is text, and one of a repeatable parameter is a list of one.
 const forQueries = new Ajv({ ...shared, coerceTypes: 'array', strict: false });
@@ -22,7 +28,10 @@ export function compileValidator({
 }
 
 /** Takes every value: for a body whose check says more than a schema could. */
-export function compileWithoutBody(route: { schema: object; httpPart?: string | undefined }): ValidateFunction {
+export function compileWithoutBody(route: {
+  schema: object;
+  httpPart?: string | undefined;
+}): ValidateFunction {
   return route.httpPart === 'body' ? forBodies.compile(true) : compileValidator(route);
 }
 
@@ -43,15 +52,27 @@ function toProblem(error: ErrorObject, inQuery: boolean): Problem {
   const name = error.instancePath.split('/')[1] ?? '';
   if (error.keyword === 'additionalProperties') {
     const unknown = String(error.params.additionalProperty);
-    return { pointer: `${error.instancePath}/${unknown}`, code: 'unknown_field', detail: unknownName(error, unknown) };
+    return {
+      pointer: `${error.instancePath}/${unknown}`,
+      code: 'unknown_field',
+      detail: unknownName(error, unknown),
+    };
   }
   if (error.keyword === 'required') {
     const missing = String(error.params.missingProperty);
-    return { pointer: `/${missing}`, code: 'missing', detail: `\`${missing}\` is missing; ${describe(error, missing)}` };
+    return {
+      pointer: `/${missing}`,
+      code: 'missing',
+      detail: `\`${missing}\` is missing; ${describe(error, missing)}`,
+    };
   }
   const what = name === '' ? 'the body' : `\`${name}\``;
   const given = inQuery ? `, not ${JSON.stringify(shorten(String(error.data)))}` : '';
-  return { pointer: error.instancePath, code: 'invalid_value', detail: `${what} ${expectation(error)}${given}` };
+  return {
+    pointer: error.instancePath,
+    code: 'invalid_value',
+    detail: `${what} ${expectation(error)}${given}`,
+  };
 }
 
 function unknownName(error: ErrorObject, unknown: string): string {
@@ -77,8 +98,15 @@ function expectation(error: ErrorObject): string {
 }
 
 function withArticle(type: string | string[]): string {
-  const words: Record<string, string> = { boolean: 'true or false', integer: 'a whole number', object: 'a JSON object' };
-  return [type].flat().map((word) => words[word] ?? `a ${word}`).join(' or ');
+  const words: Record<string, string> = {
+    boolean: 'true or false',
+    integer: 'a whole number',
+    object: 'a JSON object',
+  };
+  return [type]
+    .flat()
+    .map((word) => words[word] ?? `a ${word}`)
+    .join(' or ');
 }
 
 function list(names: readonly string[]): string {

@@ -7,7 +7,11 @@ import { queryProblem } from './validation.ts';
  * How long a request is ready to wait, in milliseconds; 0 when it is not. `?wait=30s` is refused when it cannot be
  * read; `Prefer: wait=30` (seconds, RFC 7240) is a wish: shortened to what we grant, and ignored when unreadable.
  */
-export function waitPreference(request: FastifyRequest, reply: FastifyReply, wait: string | undefined): number {
+export function waitPreference(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  wait: string | undefined,
+): number {
   if (wait !== undefined) {
     const parsed = parseDuration(wait, { min: 0, max: LIMITS.wait });
     if (!parsed.ok) throw queryProblem('wait', 'invalid_duration', `\`wait\`: ${parsed.message}`);

@@ -27,7 +27,9 @@ export function createLogger(settings: LogSettings): Logger {
     ignore: 'pid,hostname,method,url,status,ms',
     singleLine: true,
     sync: true,
-    ...(settings.destination === undefined ? {} : { destination: settings.destination as NodeJS.WritableStream }),
+    ...(settings.destination === undefined
+      ? {}
+      : { destination: settings.destination as NodeJS.WritableStream }),
   });
   return pino({ ...options, formatters: {} }, stream);
 }

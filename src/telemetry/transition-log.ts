@@ -17,7 +17,10 @@ function logJob(log: Logger, { job, jobBefore }: JobDraft): void {
   if (job.status === jobBefore.status && jobBefore.version > 0) return;
   const level = job.status === 'failed' ? 'warn' : 'info';
   const why = job.error ? `: ${job.error.message}` : '';
-  log[level]({ job_id: job.id, status: job.status, version: job.version }, `job ${job.id} is ${job.status}${why}`);
+  log[level](
+    { job_id: job.id, status: job.status, version: job.version },
+    `job ${job.id} is ${job.status}${why}`,
+  );
 }
 
 function logSteps(log: Logger, draft: JobDraft, debug: boolean): void {

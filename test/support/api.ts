@@ -8,12 +8,15 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { createAnswerCheck, type OpenapiDocument } from './openapi.ts';
 
+// biome-ignore lint/suspicious/noExplicitAny: tests reach into answers whose shape they then assert
+export type Anything = any;
+
 export interface Answer {
   status: number;
   headers: Record<string, string | undefined>;
   text: string;
-  /** The body, read as JSON. */
-  json: any;
+  /** The body, read as JSON; undefined when it is none. */
+  json: Anything;
 }
 
 export interface CallOptions {
@@ -34,7 +37,11 @@ export interface TestApi {
 }
 
 /** Knows the actions `value`, `shell` and `wait`, of which `shell` is switched off; checks no `with`. */
-const ACTIONS = { known: new Set(['value', 'wait']), builtin: new Set(['value', 'wait', 'shell']), checkWith: () => [] };
+const ACTIONS = {
+  known: new Set(['value', 'wait']),
+  builtin: new Set(['value', 'wait', 'shell']),
+  checkWith: () => [],
+};
 
 /** The HTTP API on a database and a port of its own. */
 export async function testApi(options: Partial<AppOptions> = {}): Promise<TestApi> {
@@ -78,12 +85,22 @@ export function send(port: number, method: string, path: string, options: CallOp
   const isText = typeof body === 'string' || Buffer.isBuffer(body);
   const data = body === undefined ? undefined : isText ? (body as string | Buffer) : JSON.stringify(body);
   const headers: Record<string, string> = {
-    ...(data === undefined ? {} : { 'content-length': String(Buffer.byteLength(data)) }),
+    ...(data === undefined || options.headers?.['transfer-encoding']
+      ? {}
+      : { 'content-length': String(Buffer.byteLength(data)) }),
     ...(data === undefined || isText ? {} : { 'content-type': 'application/json' }),
     ...options.headers,
   };
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false, ...(signal ? { signal } : {}) });
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      headers,
+      agent: false,
+      ...(signal ? { signal } : {}),
+    });
     sent.on('error', reject);
     sent.on('response', (response) => {
       const chunks: Buffer[] = [];
@@ -91,13 +108,9 @@ export function send(port: number, method: string, path: string, options: CallOp
       response.on('error', reject);
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8');
-        const answer = { status: response.statusCode ?? 0, headers: response.headers as Answer['headers'], text };
-        resolve({
-          ...answer,
-          get json() {
-            return JSON.parse(text);
-          },
-        });
+        const headers = response.headers as Answer['headers'];
+        const json = text !== '' && headers['content-type']?.includes('json') ? JSON.parse(text) : undefined;
+        resolve({ status: response.statusCode ?? 0, headers, text, json });
       });
     });
     sent.end(data);

@@ -44,7 +44,7 @@ export function createAnswerCheck(document: OpenapiDocument): (answer: Answered)
     if (answer.method === 'HEAD') return null;
     const media = response.content[type];
     if (media?.schema === undefined) return `${type} is not described for ${found.pointer} ${answer.status}`;
-    const pointer = `${found.pointer}/responses/${answer.status}/content/${escape(type)}/schema`;
+    const pointer = `${found.pointer}/responses/${answer.status}/content/${asPointerPart(type)}/schema`;
     return type.startsWith('text/') ? null : check(pointer, answer.text, true);
   };
 
@@ -55,7 +55,9 @@ export function createAnswerCheck(document: OpenapiDocument): (answer: Answered)
       validate = ajv.compile({ $ref: `document${pointer}` });
       compiled.set(pointer, validate);
     }
-    return validate(JSON.parse(text)) ? null : `${pointer}: ${ajv.errorsText(validate.errors)} in ${text.slice(0, 500)}`;
+    return validate(JSON.parse(text))
+      ? null
+      : `${pointer}: ${ajv.errorsText(validate.errors)} in ${text.slice(0, 500)}`;
   }
 }
 
@@ -64,15 +66,17 @@ function findOperation(document: OpenapiDocument, { method, path }: Answered) {
   const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
   const fitting = Object.keys(document.paths).filter((template) => {
     const parts = template.split('/').filter((part) => part !== '');
-    return parts.length === asked.length && parts.every((part, i) => part.startsWith('{') || part === asked[i]);
+    return (
+      parts.length === asked.length && parts.every((part, i) => part.startsWith('{') || part === asked[i])
+    );
   });
   // A fixed word wins over a parameter, as in the router.
   const [template] = fitting.sort((a, b) => a.split('{').length - b.split('{').length);
   const operation = template === undefined ? undefined : document.paths[template]?.[verb];
   if (template === undefined || operation === undefined) return null;
-  return { operation, pointer: `#/paths/${escape(template)}/${verb}` };
+  return { operation, pointer: `#/paths/${asPointerPart(template)}/${verb}` };
 }
 
-function escape(key: string): string {
+function asPointerPart(key: string): string {
   return encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'));
 }

@@ -22,7 +22,7 @@ const schema = {
 
 /** `DELETE /v1/jobs/cleanup`. */
 export function addCleanupRoute(app: App, { store }: RouteContext): void {
-  app.delete('/v1/jobs/cleanup', { schema }, async ({ query }) => {
+  app.delete('/v1/jobs/cleanup', { schema, config: { bodyIsOptional: true } }, async ({ query }) => {
     const { days, status, dry_run: dryRun } = query;
     const report = await cleanupJobs(store, {
       days,

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { Health, type HealthBody, type HealthCheckBody, Probe } from '../../contract/health.ts';
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
@@ -37,22 +38,32 @@ const healthSchema = {
 
 /** `GET /health`, `/livez` and `/readyz`. */
 export function addHealthRoutes(app: App, { store }: RouteContext, facts: HealthFacts): void {
-  app.get('/health', { schema: healthSchema }, async (_request, reply) => {
-    const body = await checkHealth(() => readJobsCount(store.db), facts);
+  const countJobs = (request: FastifyRequest) => () =>
+    readJobsCount(store.db).catch((error: unknown) => {
+      request.log.warn({ err: error }, 'the database did not answer');
+      return null;
+    });
+
+  app.get('/health', { schema: healthSchema }, async (request, reply) => {
+    const body = await checkHealth(countJobs(request), facts);
     return reply.code(body.status === 'ok' ? 200 : 503).send(body);
   });
 
   const live = probeSchema('isLive', 'Whether this process runs', 'Restart it when this fails.');
   app.get('/livez', { schema: live }, async () => ({ status: 'ok' }));
 
-  const ready = probeSchema('isReady', 'Whether this server takes requests', 'Fails while it starts or stops.');
-  app.get('/readyz', { schema: ready }, async (_request, reply) => {
-    const ok = facts.isReady() && (await answersInTime(() => readJobsCount(store.db))) !== null;
+  const ready = probeSchema(
+    'isReady',
+    'Whether this server takes requests',
+    'Fails while it starts or stops.',
+  );
+  app.get('/readyz', { schema: ready }, async (request, reply) => {
+    const ok = facts.isReady() && (await answersInTime(countJobs(request))) !== null;
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable' });
   });
 }
 
-async function checkHealth(countJobs: () => Promise<number>, facts: HealthFacts): Promise<HealthBody> {
+async function checkHealth(countJobs: () => Promise<number | null>, facts: HealthFacts): Promise<HealthBody> {
   const jobs_count = await answersInTime(countJobs);
   const ok = jobs_count !== null;
   const ready = facts.isReady();
@@ -71,14 +82,14 @@ async function checkHealth(countJobs: () => Promise<number>, facts: HealthFacts)
   };
 }
 
-// A database that hangs must not make health hang: null then, and when it fails.
-async function answersInTime(ask: () => Promise<number>): Promise<number | null> {
+// A database that hangs must not make health hang: null then.
+async function answersInTime(ask: () => Promise<number | null>): Promise<number | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, DATABASE_MS, null);
   });
   try {
-    return await Promise.race([ask().catch(() => null), late]);
+    return await Promise.race([ask(), late]);
   } finally {
     clearTimeout(timer);
   }
@@ -89,5 +100,12 @@ function probeSchema(operationId: string, summary: string, description: string) 
     200: { description: 'Yes.', schema: Named(Probe) },
     503: { description: unavailable, schema: Named(Probe) },
   };
-  return { operationId, summary, description, tags: ['health'], querystring: NoQuery, response: answers(own, ['invalid_query']) };
+  return {
+    operationId,
+    summary,
+    description,
+    tags: ['health'],
+    querystring: NoQuery,
+    response: answers(own, ['invalid_query']),
+  };
 }

@@ -17,7 +17,8 @@ const config = { bodyIsOptional: true };
 
 const cancel = {
   ...verbSchema('cancelJob', 'Cancel a job', 'job_terminal'),
-  description: 'Ends the job and every step of it that is not over, at once. Cancelling again changes nothing.',
+  description:
+    'Ends the job and every step of it that is not over, at once. Cancelling again changes nothing.',
   body: CancelBody,
 };
 const pause = {
@@ -80,7 +81,13 @@ function verbSchema(operationId: string, summary: string, conflict: ErrorCode) {
     params: JobParams,
     querystring: NoQuery,
     response: answers(
-      { 200: { description: 'The job as it is now.', schema: Named(Job), headers: { etag: 'Of its version.' } } },
+      {
+        200: {
+          description: 'The job as it is now.',
+          schema: Named(Job),
+          headers: { etag: 'Of its version.' },
+        },
+      },
       ['invalid_query', 'job_not_found', conflict, ...BODY_CODES, ...DATABASE_CODES],
     ),
     'x-optional-body': true,

@@ -1,4 +1,4 @@
-import { type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { DeletedJob, Job, type JobBody, JobList } from '../../contract/job.ts';
 import { GetJobQuery, JobParams, ListJobsQuery, NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
@@ -21,7 +21,8 @@ import { waitPreference } from '../wait-preference.ts';
 const listSchema = {
   operationId: 'listJobs',
   summary: 'List jobs',
-  description: 'Newest first, a page at a time. Give `next_cursor` as `cursor`, and the same filters, for the next page.',
+  description:
+    'Newest first, a page at a time. Give `next_cursor` as `cursor`, and the same filters, for the next page.',
   tags: ['jobs'],
   querystring: ListJobsQuery,
   response: answers({ 200: { description: 'A page of jobs.', schema: Named(JobList) } }, [
@@ -42,7 +43,11 @@ const getSchema = {
   querystring: GetJobQuery,
   response: answers(
     {
-      200: { description: 'The job.', schema: Named(Job), headers: { etag: 'Of its version, for `If-None-Match`.' } },
+      200: {
+        description: 'The job.',
+        schema: Named(Job),
+        headers: { etag: 'Of its version, for `If-None-Match`.' },
+      },
       304: { description: 'It is still as `If-None-Match` says.' },
     },
     ['invalid_query', 'job_not_found', ...DATABASE_CODES],
@@ -93,18 +98,25 @@ export function addJobRoutes(app: App, context: RouteContext): void {
     return include === 'steps' ? await withSteps(body, context) : body;
   });
 
-  app.delete('/v1/jobs/:id', { schema: deleteSchema }, async ({ params }) => {
-    const id = jobIdOf(params);
-    await deleteJob(store, id);
-    return { message: `Deleted job ${id} with its steps, attempts and logs.`, job_id: id };
-  });
+  app.delete(
+    '/v1/jobs/:id',
+    { schema: deleteSchema, config: { bodyIsOptional: true } },
+    async ({ params }) => {
+      const id = jobIdOf(params);
+      await deleteJob(store, id);
+      return { message: `Deleted job ${id} with its steps, attempts and logs.`, job_id: id };
+    },
+  );
 }
 
 async function withSteps(job: JobBody, { store, readOffers }: RouteContext): Promise<JobBody> {
   const page = { limit: LIMITS.pageMax, after: -1, statuses: [] };
   const [{ steps, next }, offers] = await Promise.all([readSteps(store.db, job.id, page), readOffers()]);
   const data = steps.map((step) => stepBody(step, offers));
-  return { ...job, steps: { ...job.steps, data, next_cursor: next === null ? null : encodeStepCursor(next) } };
+  return {
+    ...job,
+    steps: { ...job.steps, data, next_cursor: next === null ? null : encodeStepCursor(next) },
+  };
 }
 
 function filtersOf(query: Static<typeof ListJobsQuery>): JobFilters {
@@ -112,8 +124,10 @@ function filtersOf(query: Static<typeof ListJobsQuery>): JobFilters {
     statuses: query.status ?? [],
     name: query.name ?? null,
     labels: labelsOf(query.label ?? []),
-    created_after: query.created_after === undefined ? null : readInstant('created_after', query.created_after),
-    created_before: query.created_before === undefined ? null : readInstant('created_before', query.created_before),
+    created_after:
+      query.created_after === undefined ? null : readInstant('created_after', query.created_after),
+    created_before:
+      query.created_before === undefined ? null : readInstant('created_before', query.created_before),
   };
 }
 
@@ -121,7 +135,11 @@ function labelsOf(given: readonly string[]): Record<string, string> {
   const labels = given.map((label): [string, string] => {
     const colon = label.indexOf(':');
     if (colon > 0) return [label.slice(0, colon), label.slice(colon + 1)];
-    throw queryProblem('label', 'invalid_label', `\`label\` must be key:value, as in label=team:data, not "${label}"`);
+    throw queryProblem(
+      'label',
+      'invalid_label',
+      `\`label\` must be key:value, as in label=team:data, not "${label}"`,
+    );
   });
   return Object.fromEntries(labels);
 }

@@ -55,6 +55,9 @@ export function addStepLogRoute(app: App, { store }: RouteContext): void {
 }
 
 function noSuchAttempt(step: string, attempts: number): AppError {
-  const so = attempts === 0 ? 'has not been started yet' : `has had ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+  const so =
+    attempts === 0
+      ? 'has not been started yet'
+      : `has had ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
   return new AppError('attempt_not_found', `the step "${step}" ${so}; leave \`attempt\` out for the latest`);
 }

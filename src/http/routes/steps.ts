@@ -33,12 +33,10 @@ const getSchema = {
   tags: ['steps'],
   params: StepParams,
   querystring: NoQuery,
-  response: answers({ 200: { description: 'The step.', schema: Named(StepDetail), headers }, 304: unchanged }, [
-    'invalid_query',
-    'job_not_found',
-    'step_not_found',
-    ...DATABASE_CODES,
-  ]),
+  response: answers(
+    { 200: { description: 'The step.', schema: Named(StepDetail), headers }, 304: unchanged },
+    ['invalid_query', 'job_not_found', 'step_not_found', ...DATABASE_CODES],
+  ),
 };
 
 /** `GET /v1/jobs/{id}/steps` and `GET /v1/jobs/{id}/steps/{name}`. */

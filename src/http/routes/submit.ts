@@ -43,7 +43,7 @@ const schema = {
       202: { description: 'The job is stored.', schema: Named(Job), headers },
     },
     [
-      ...['invalid_query', 'invalid_header', 'invalid_definition', 'idempotency_conflict'] as const,
+      ...(['invalid_query', 'invalid_header', 'invalid_definition', 'idempotency_conflict'] as const),
       ...BODY_CODES,
       ...DATABASE_CODES,
     ],
@@ -63,7 +63,8 @@ export function addSubmitRoute(app: App, { store, actionChecks, waits }: RouteCo
       const ms = waitPreference(request, reply, request.query.wait);
       const key = idempotencyKey(request);
       const body = request.body as Json | undefined;
-      if (body === undefined) throw new AppError('invalid_json', 'the body is empty; send a job definition as JSON');
+      if (body === undefined)
+        throw new AppError('invalid_json', 'the body is empty; send a job definition as JSON');
       const checked = normaliseJob(body, actionChecks);
       if (!checked.ok) throw invalidDefinition(checked.problems);
 
@@ -86,6 +87,7 @@ function invalidDefinition(problems: Problem[]): AppError {
   const [first] = problems;
   const where = first === undefined || first.pointer === '' ? '' : ` (at ${first.pointer})`;
   const one = `${first?.detail ?? 'the definition is wrong'}${where}`;
-  const detail = problems.length > 1 ? `${problems.length} things are wrong, see \`errors\`; first: ${one}` : one;
+  const detail =
+    problems.length > 1 ? `${problems.length} things are wrong, see \`errors\`; first: ${one}` : one;
   return new AppError('invalid_definition', detail, problems);
 }

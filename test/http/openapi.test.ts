@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PROBLEMS } from '../../src/http/problem-details.ts';
+import { type Anything, send, type TestApi, testApi } from '../support/api.ts';
+
+let api: TestApi;
+let document: Anything;
+beforeAll(async () => {
+  api = await testApi();
+  document = (await send(api.port, 'GET', '/openapi.json')).json;
+});
+afterAll(() => api.close());
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item as Record<string, Anything>).map(([method, operation]) => ({
+      path,
+      method,
+      operation,
+    })),
+  );
+
+describe('/openapi.json', () => {
+  test('is OpenAPI 3.1 of every call, and of nothing else', () => {
+    expect(document.openapi).toBe('3.1.0');
+    expect(
+      operations()
+        .map(({ path, method }) => `${method.toUpperCase()} ${path}`)
+        .sort(),
+    ).toEqual([
+      'DELETE /v1/jobs/cleanup',
+      'DELETE /v1/jobs/{id}',
+      'GET /health',
+      'GET /livez',
+      'GET /readyz',
+      'GET /v1/jobs',
+      'GET /v1/jobs/{id}',
+      'GET /v1/jobs/{id}/steps',
+      'GET /v1/jobs/{id}/steps/{name}',
+      'GET /v1/jobs/{id}/steps/{name}/log',
+      'POST /v1/jobs',
+      'POST /v1/jobs/{id}/cancel',
+      'POST /v1/jobs/{id}/pause',
+      'POST /v1/jobs/{id}/resume',
+      'POST /v1/jobs/{id}/retry',
+    ]);
+  });
+
+  test('describes every answer, parameter and operation in words', () => {
+    for (const { path, method, operation } of operations()) {
+      const where = `${method} ${path}`;
+      expect(operation.operationId, where).toMatch(/^[a-z][A-Za-z]+$/);
+      expect(operation.summary, where).toBeTruthy();
+      expect(operation.tags, where).toHaveLength(1);
+      for (const parameter of operation.parameters ?? []) expect(parameter.description, where).toBeTruthy();
+      for (const [status, response] of Object.entries<Anything>(operation.responses)) {
+        expect(response.description, `${where} ${status}`).not.toMatch(/^(Default Response)?$/);
+        const types = Object.keys(response.content ?? {});
+        if (Number(status) >= 400 && !path.endsWith('z') && path !== '/health') {
+          expect(types, `${where} ${status}`).toEqual(['application/problem+json']);
+        }
+      }
+      for (const status of [400, 403, 500]) expect(operation.responses, where).toHaveProperty(String(status));
+    }
+    expect(new Set(operations().map(({ operation }) => operation.operationId)).size).toBe(
+      operations().length,
+    );
+  });
+
+  test('describes every field of every schema', () => {
+    const seen: string[] = [];
+    const visit = (schema: Anything, where: string) => {
+      if (schema === null || typeof schema !== 'object') return;
+      for (const [name, field] of Object.entries<Anything>(schema.properties ?? {})) {
+        if (field.$ref === undefined && !field.description) seen.push(`${where}.${name}`);
+        visit(field, `${where}.${name}`);
+      }
+      visit(schema.items, `${where}[]`);
+    };
+    for (const [name, schema] of Object.entries(document.components.schemas)) visit(schema, name);
+    expect(seen).toEqual(['Health.database']);
+  });
+
+  test('names its schemas, and every reference leads somewhere', () => {
+    expect(Object.keys(document.components.schemas)).toEqual(
+      expect.arrayContaining([
+        'Job',
+        'JobList',
+        'Step',
+        'StepDetail',
+        'StepList',
+        'Problem',
+        'JobDefinition',
+      ]),
+    );
+    for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)) {
+      expect(document.components.schemas).toHaveProperty(name as string);
+    }
+  });
+
+  test('knows which bodies may be left out', () => {
+    const required = Object.fromEntries(
+      operations()
+        .filter(({ operation }) => operation.requestBody)
+        .map(({ path, operation }) => [path, operation.requestBody.required]),
+    );
+    expect(required).toEqual({
+      '/v1/jobs': true,
+      '/v1/jobs/{id}/cancel': false,
+      '/v1/jobs/{id}/pause': false,
+      '/v1/jobs/{id}/resume': false,
+      '/v1/jobs/{id}/retry': false,
+    });
+    expect(JSON.stringify(document)).not.toContain('x-optional-body');
+  });
+
+  test('gives problems whose codes have a status and a title', () => {
+    for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
+      expect(status, code).toBeGreaterThanOrEqual(400);
+      expect(title, code).toMatch(/^[A-Z]/);
+    }
+  });
+});
+
+describe('/docs', () => {
+  test('shows the document in a browser', async () => {
+    const page = await send(api.port, 'GET', '/docs');
+    expect(page.status).toBe(200);
+    expect(page.text).toContain('swagger-ui');
+    const script = await send(api.port, 'GET', '/docs/static/swagger-initializer.js');
+    expect(script.status).toBe(200);
+  });
+});

@@ -1,8 +1,8 @@
-import { closest, distance } from 'fastest-levenshtein';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { Problem } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
+import { suggest } from '../domain/suggest.ts';
 import type { Action, ActionOutcome } from './action.ts';
 
 type SchemaError = ReturnType<Validator['Errors']>[number];
@@ -47,7 +47,7 @@ function schemaErrors(action: Action, with_: Json): SchemaError[] {
     validator = Compile(action.with);
     validators.set(action, validator);
   }
-  // `boolean` repeats what `additionalProperties` says; a format is the action's own to check, who says it better.
+  // `boolean` repeats what `additionalProperties` says; a format is told better by the action's own check.
   const errors = validator
     .Errors(with_)
     .filter(({ keyword }) => keyword !== 'boolean' && keyword !== 'format');
@@ -69,11 +69,13 @@ function toProblems(action: Action, error: SchemaError, pointer: string): Proble
         detail: `\`${name}\` is missing: ${known[name]?.description ?? 'it is required'}`,
       }));
     case 'additionalProperties':
-      return (params.additionalProperties as string[]).map((name) => ({
-        pointer: `${at}/${escapePointer(name)}`,
-        code: 'unknown_field',
-        detail: `\`${name}\` is not a field of \`${action.uses}\`; ${suggest(name, Object.keys(known))}`,
-      }));
+      return (params.additionalProperties as string[]).map((name) => {
+        const meant = suggest(name, Object.keys(known));
+        const hint =
+          meant === null ? `it takes ${listNames(Object.keys(known))}` : `did you mean \`${meant}\`?`;
+        const detail = `\`${name}\` is not a field of \`${action.uses}\`; ${hint}`;
+        return { pointer: `${at}/${escapePointer(name)}`, code: 'unknown_field', detail };
+      });
     case 'minProperties':
     case 'maxProperties':
       return [
@@ -94,13 +96,6 @@ function describe(error: SchemaError, known: Record<string, { description?: stri
   const wanted = error.keyword === 'anyOf' ? 'has a wrong type' : error.message;
   const description = name === undefined ? undefined : known[name]?.description;
   return description === undefined ? `${subject} ${wanted}` : `${subject} ${wanted}: ${description}`;
-}
-
-function suggest(name: string, known: string[]): string {
-  const nearest = known.length === 0 ? undefined : closest(name, known);
-  // Two letters in the wrong order count as two changes; beyond that a guess misleads more than it helps.
-  const near = nearest !== undefined && distance(name, nearest) <= 2;
-  return near ? `did you mean \`${nearest}\`?` : `it takes ${listNames(known)}`;
 }
 
 function listNames(names: string[]): string {

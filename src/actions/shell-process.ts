@@ -90,13 +90,10 @@ async function follow(child: ChildProcess, outputs: Readable[], signal: AbortSig
     }, GRACE);
   };
   signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
   child.once('exit', () => {
     clearTimeout(timer);
-    // What left the group must not hold the step by its copy of the output; and should the watcher alone have
-    // been killed, the end of the channel kills the rest.
-    timer = setTimeout(() => {
-      for (const stream of [...outputs, channel]) stream.destroy();
-    }, STRAGGLERS);
+    timer = cutOff([...outputs, channel]);
   });
   await Promise.all(
     [child, ...outputs].map((source) => new Promise((resolve) => source.once('close', resolve))),
@@ -106,6 +103,19 @@ async function follow(child: ChildProcess, outputs: Readable[], signal: AbortSig
   if (aborted) return { kind: 'aborted' };
   if (/^\d+\n$/.test(status)) return { kind: 'ended', exitCode: Number(status) };
   return { kind: 'killed', signal: child.signalCode ?? `status ${child.exitCode}` };
+}
+
+/**
+ * What left the group must not hold the step by its copy of the output; and should the watcher alone have been
+ * killed, the end of the channel kills the rest.
+ */
+function cutOff(streams: Readable[]): NodeJS.Timeout {
+  return setTimeout(() => {
+    // After one more look at what has arrived, should this process have been too busy to read it.
+    setImmediate(() => {
+      for (const stream of streams) stream.destroy();
+    });
+  }, STRAGGLERS);
 }
 
 function hasExited(child: ChildProcess): boolean {

@@ -4,8 +4,9 @@
 #
 # Descriptor 3 is a socket to the server, which the command does not get. The line "stop" on it asks for TERM
 # to everything; its end means that the server is gone: everything is killed and FOLDER (unless empty) is
-# removed. When the command has ended, its exit status goes up the socket, and what it left behind in the group is
-# killed, this watcher last. A step that ends by itself needs builtins only: that costs about a millisecond.
+# removed. When the command has ended, its exit status goes up the socket, and what it left behind in the
+# group is killed, this watcher last. A step that ends by itself needs builtins only, which costs about a
+# millisecond.
 
 folder=$1
 shift

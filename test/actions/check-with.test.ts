@@ -65,11 +65,11 @@ describe('at submit', () => {
   });
 
   it('refuses unknown fields and names the one that was meant', () => {
-    expect(checkWith(shell, { run: 'x', evn: {}, 'a/b': 1 }, '/steps/0/with')).toEqual([
+    expect(checkWith(shell, { run: 'x', envs: {}, 'a/b': 1 }, '/steps/0/with')).toEqual([
       {
-        pointer: '/steps/0/with/evn',
+        pointer: '/steps/0/with/envs',
         code: 'unknown_field',
-        detail: '`evn` is not a field of `shell`; did you mean `env`?',
+        detail: '`envs` is not a field of `shell`; did you mean `env`?',
       },
       {
         pointer: '/steps/0/with/a~1b',

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isRunning, outputOf, pidsIn, startShell, type StartedStep } from './shell-step.ts';
+import { isRunning, outputOf, pidsIn, type StartedStep, startShell } from './shell-step.ts';
 
 let folder: string;
 const before = process.env.TMPDIR;
@@ -67,7 +67,8 @@ describe('an aborted step', () => {
 
   it('is killed two seconds later when it ignores TERM', async () => {
     const step = startShell({
-      run: `trap '' TERM; echo "main=$$"; sleep 300 & echo "child=$!"; timeout 300 sleep 301 & echo "other=$!"; wait; sleep 300`,
+      run: `trap '' TERM; echo "main=$$"; sleep 300 & echo "child=$!"
+        set -m; sleep 300 & echo "other=$!"; set +m; wait; sleep 300`,
     });
     const pids = await pidsOf(step, 3);
     const start = performance.now();
@@ -104,8 +105,9 @@ describe('a script that ends', () => {
 });
 
 describe('a server that is killed', () => {
+  const catalogue = new URL('../../src/actions/catalogue.ts', import.meta.url).href;
   const server = (run: string) => `
-    import { createCatalogue } from ${JSON.stringify(new URL('../../src/actions/catalogue.ts', import.meta.url))};
+    import { createCatalogue } from ${JSON.stringify(catalogue)};
     const catalogue = createCatalogue({ actions: ['shell'], shellEnv: [], environment: process.env });
     await catalogue.get('shell').run({ run: ${JSON.stringify(run)} }, {
       signal: new AbortController().signal,
@@ -118,7 +120,8 @@ describe('a server that is killed', () => {
     ['a plain script', 'echo "main=$$"; sleep 300 & echo "child=$!"; echo "parent=$PPID"; sleep 300'],
     [
       'one that ignores signals and makes groups of its own',
-      `trap '' TERM HUP INT; echo "main=$$"; timeout 300 sleep 300 & echo "child=$!"; echo "parent=$PPID"; sleep 300; sleep 300`,
+      `trap '' TERM HUP INT; echo "main=$$"; timeout 300 sleep 300 & echo "child=$!"
+        echo "parent=$PPID"; sleep 300; sleep 300`,
     ],
   ])('takes all processes of its steps along: %s', async (_name, run) => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', server(run)], {

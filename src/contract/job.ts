@@ -72,7 +72,6 @@ export const JobList = Type.Object(
   },
   { $id: 'JobList', additionalProperties: false },
 );
-export type JobListBody = Static<typeof JobList>;
 
 export const DeletedJob = Type.Object(
   {

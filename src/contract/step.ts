@@ -88,7 +88,6 @@ export const StepDetail = Type.Object(
   },
   { $id: 'StepDetail', additionalProperties: false },
 );
-export type StepDetailBody = Static<typeof StepDetail>;
 
 export const StepList = Type.Object(
   {

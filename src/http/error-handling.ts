@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
 import { isDatabaseAway } from './database-trouble.ts';
-import { PROBLEMS, problemBody, sendProblem } from './problem-details.ts';
+import { problemBody, sendProblem } from './problem-details.ts';
 
 /** Answers whatever a request threw as a problem document; what nobody expected is logged, and shown to nobody. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -89,9 +89,4 @@ function clientError(error: NodeJS.ErrnoException): AppError {
     'bad_request',
     'this is not a request of HTTP/1.1; is it https to a server that speaks http?',
   );
-}
-
-/** The status that a problem code is answered with. */
-export function statusOf(code: AppError['code']): number {
-  return PROBLEMS[code].status;
 }

@@ -124,7 +124,8 @@ describe('GET /v1/jobs/{id}?wait', () => {
 
   test('answers as soon as the job is over, by the hint', async () => {
     const id = await storeJob(api.store);
-    const waiting = api.call('GET', `/v1/jobs/${id}?wait=60s`);
+    // Hints name ids as the database writes them.
+    const waiting = api.call('GET', `/v1/jobs/${id.toUpperCase()}?wait=60s`);
     await listener(id);
     await end(id);
     const ended = performance.now();
@@ -134,15 +135,29 @@ describe('GET /v1/jobs/{id}?wait', () => {
     expect(performance.now() - ended).toBeLessThan(400);
   });
 
-  test('answers also when no hint comes, and does not answer to changes that are no end', async () => {
+  test('answers also when no hint comes', async () => {
+    const id = await storeJob(api.store);
+    const [answer, ms] = await timed(async () => {
+      const waiting = api.call('GET', `/v1/jobs/${id}?wait=60s`);
+      await listener(id);
+      await end(id);
+      return await waiting;
+    });
+    expect(answer.json.status).toBe('succeeded');
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  test('does not answer to changes that are no end', async () => {
     const id = await storeJob(api.store);
     const waiting = api.call('GET', `/v1/jobs/${id}?wait=60s`);
     await listener(id);
-    await change(id);
-    api.store.wakeUps.jobsChanged([id]);
+    for (let i = 0; i < 3; i += 1) {
+      await change(id);
+      api.store.wakeUps.jobsChanged([id]);
+    }
     await end(id);
-    const { json } = await waiting;
-    expect(json).toMatchObject({ status: 'succeeded', version: 3 });
+    api.store.wakeUps.jobsChanged([id]);
+    expect((await waiting).json).toMatchObject({ status: 'succeeded', version: 5 });
   });
 
   test('answers with how the job is when time is up', async () => {
@@ -184,14 +199,16 @@ describe('GET /v1/jobs/{id}?wait', () => {
     expect((await waiting).status).toBe(404);
   });
 
-  test('stops when its client has gone', async () => {
+  // Well below the interval at which it looks by itself; again, because a busy machine may be slow.
+  test('stops as soon as its client has gone', { retry: 2 }, async () => {
     const id = await storeJob(api.store);
     const leaving = new AbortController();
     const waiting = api.call('GET', `/v1/jobs/${id}?wait=60s`, { signal: leaving.signal });
     await listener(id);
     leaving.abort();
     await expect(waiting).rejects.toThrow();
-    await until(() => listeners.get(id) === 0);
+    const [, ms] = await timed(() => until(() => listeners.get(id) === 0));
+    expect(ms).toBeLessThan(350);
   });
 
   test('lets many wait for one job', async () => {
@@ -243,7 +260,7 @@ describe('a submit that waits', () => {
 });
 
 describe('a server that stops', () => {
-  test('ends all waits at once, with how things are', async () => {
+  test('ends all waits at once, with how things are', { retry: 2 }, async () => {
     const stopping = await testApi();
     const id = await storeJob(stopping.store);
     let heard = false;
@@ -257,7 +274,7 @@ describe('a server that stops', () => {
     const [, ms] = await timed(() => stopping.app.close());
     const answer = await waiting;
     expect([answer.status, answer.json.status]).toEqual([200, 'queued']);
-    expect(ms).toBeLessThan(5_000);
+    expect(ms).toBeLessThan(350);
     await stopping.close();
   });
 });

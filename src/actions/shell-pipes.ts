@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 
 /** Pipes made by one call of `mkfifo`: its cost is shared by that many streams. */
 const BATCH = 16;
+/** With fewer left, the next batch is made while they last. */
+const LOW = 8;
 
 /** One pipe of the operating system, from a script to the server. */
 export interface OutputPipe {
@@ -30,21 +32,20 @@ export interface PipeStock {
 export function createPipeStock(): PipeStock {
   const stock: OutputPipe[] = [];
   let filling: Promise<void> | null = null;
-  const fill = async () => {
-    try {
-      stock.push(...(await makePipes(BATCH)));
-    } finally {
-      filling = null;
-    }
+  const fill = () => {
+    filling ??= makePipes(BATCH)
+      .then((pipes) => void stock.push(...pipes))
+      .finally(() => {
+        filling = null;
+      });
+    return filling;
   };
   return {
     async take() {
-      for (;;) {
-        const pipe = stock.pop();
-        if (pipe !== undefined) return pipe;
-        filling ??= fill();
-        await filling;
-      }
+      while (stock.length === 0) await fill();
+      // A failure shows when the stock is empty and somebody waits for it.
+      if (stock.length <= LOW) fill().catch(() => {});
+      return stock.pop() as OutputPipe;
     },
   };
 }

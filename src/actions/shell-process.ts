@@ -106,8 +106,8 @@ async function follow(child: ChildProcess, outputs: Readable[], signal: AbortSig
 }
 
 /**
- * What left the group must not hold the step by its copy of the output; and should the watcher alone have been
- * killed, the end of the channel kills the rest.
+ * What left the group must not hold the step by its copy of the output; and should the watcher alone have
+ * been killed, the end of the channel kills the rest.
  */
 function cutOff(streams: Readable[]): NodeJS.Timeout {
   return setTimeout(() => {

@@ -66,5 +66,6 @@ trap '' HUP INT PIPE QUIT TERM USR1 USR2
 kill -s KILL "$listener"
 wait "$listener"
 [ -z "$stopped" ] || kill_session "$$"
-echo "$status" >&3
+# Nobody is there to read it: then nobody removes the folder either.
+echo "$status" >&3 || [ -z "$folder" ] || command -p rm -rf -- "$folder"
 kill -s KILL 0

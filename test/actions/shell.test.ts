@@ -176,7 +176,7 @@ describe('environment', () => {
     expect((await outputOf({ run, env })).stdout).toBe('x "y"\n$z|1.5|true|null|[1,{"a":"b"}]||');
   });
 
-  it('is PATH, HOME, LANG, the names in SHELL_ENV and the claim, and nothing else of the server', async () => {
+  it('is PATH, HOME, LANG, the names in SHELL_ENV and the claim, and nothing else', async () => {
     const environment = {
       PATH: '/usr/bin:/bin',
       HOME: '/h',

@@ -109,7 +109,7 @@ function tryAgain(draft: JobDraft, step: StepState, delay: number, error: Stored
 
 /** Ends a waiting step's wait: a timer succeeds, a delay is over. */
 export function wakeStep(draft: JobDraft, step: StepState): void {
-  if (step.reason === 'timer') moveStep(draft, step, 'succeeded', {});
+  if (step.reason === 'timer') moveStep(draft, step, 'succeeded', { error: null });
   else hold(draft, step);
 }
 

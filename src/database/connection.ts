@@ -47,7 +47,12 @@ export function createPool(settings: PoolSettings): pg.Pool {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: typeParsers,
-    onConnect: (client) => setTimeouts(client, timeouts),
+    onConnect: (client) => {
+      // The pool listens to idle connections alone: the loss of one that is lent out would end the process. Whoever
+      // has it learns of the loss by the statement that fails.
+      client.on('error', () => {});
+      return setTimeouts(client, timeouts);
+    },
   });
   // Without a listener the loss of an idle connection ends the process.
   pool.on('error', (error) => settings.onError?.(error));

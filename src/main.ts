@@ -43,7 +43,9 @@ async function start(config: Config): Promise<void> {
   const stopAll = async () => {
     for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
   };
+  let stopping = false;
   closeWithGrace({ delay: config.shutdownGraceMs + STOP_MS, logger: false }, async ({ signal, err }) => {
+    stopping = true;
     if (err) log.fatal({ err }, 'an unexpected error; stopping');
     else log.info(`stopping (${signal}); running steps have ${config.shutdownGraceMs / 1000} s to finish`);
     await stopAll();
@@ -52,6 +54,8 @@ async function start(config: Config): Promise<void> {
   try {
     await startServer(config, log, stops);
   } catch (error) {
+    // A start that is cut short fails in its own ways, which say nothing to anybody.
+    if (stopping) return;
     await stopAll();
     throw error;
   }
@@ -64,7 +68,10 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   await migrate(connection);
 
   const store = openStore(connection, WORK_CONNECTIONS, 'holdfast', log, stops);
-  const vital = { ...openStore(connection, VITAL_CONNECTIONS, 'holdfast vital', log, stops), wakeUps: store.wakeUps };
+  const vital = {
+    ...openStore(connection, VITAL_CONNECTIONS, 'holdfast vital', log, stops),
+    wakeUps: store.wakeUps,
+  };
   store.observe = transitionLog(log);
 
   const catalogue = createCatalogue({
@@ -129,9 +136,15 @@ async function openDatabase(
   stops: (() => Promise<void>)[],
 ): Promise<{ connection: DatabaseAddress; kind: 'embedded' | 'external' }> {
   if (config.databaseUrl !== null) return { connection: config.databaseUrl, kind: 'external' };
-  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  stops.push(() => embedded.stop());
-  return { connection: embedded.connection, kind: 'embedded' };
+  const starting = startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  // Entered before it is there: who is told to stop during the start must not leave a database behind.
+  stops.push(() =>
+    starting.then(
+      (embedded) => embedded.stop(),
+      () => undefined,
+    ),
+  );
+  return { connection: (await starting).connection, kind: 'embedded' };
 }
 
 function openStore(
@@ -160,7 +173,8 @@ async function listen(app: ReturnType<typeof createApp>, config: Config): Promis
     if (code === 'EADDRINUSE') {
       throw new StartupError(`port ${config.port} is taken; stop what listens there or set PORT to another`);
     }
-    if (code === 'EACCES') throw new StartupError(`port ${config.port} is not allowed; set PORT to one above 1023`);
+    if (code === 'EACCES')
+      throw new StartupError(`port ${config.port} is not allowed; set PORT to one above 1023`);
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw new StartupError(`this machine has no address ${config.host}; set HOST to one that it has`);
     }

@@ -40,14 +40,42 @@ const SETTINGS = {
   DATABASE_URL: setting('', 'A PostgreSQL 15 or newer. Without it one is started in DATA_DIR.', postgresUrl),
   DATA_DIR: setting('./data', 'Where the PostgreSQL that comes with Holdfast keeps its data.', text),
   LOG_LEVEL: setting('info', `One of ${LOG_LEVELS.join(', ')}.`, oneOf(LOG_LEVELS)),
-  CONCURRENCY: setting('', 'How many steps run at once in this server; 4 a processor by default.', integer(1, 10_000)),
-  CLAIM_TTL: setting('30s', 'How long a step stays with a server that has fallen silent.', duration(1_000, 3_600_000)),
-  SHUTDOWN_GRACE: setting('10s', 'How long running steps may go on when the server stops.', duration(0, 3_600_000)),
-  ACTIONS: setting('', 'The built-in actions that are on, with commas. All by default; shell only on loopback.', list),
-  ALLOWED_HOSTS: setting('', 'Names, besides those of loopback, by which clients may call this server.', list),
-  SHELL_ENV: setting('', 'Environment variables that shell steps may see, besides PATH, HOME and LANG.', list),
+  CONCURRENCY: setting(
+    '',
+    'How many steps run at once in this server; 4 a processor by default.',
+    integer(1, 10_000),
+  ),
+  CLAIM_TTL: setting(
+    '30s',
+    'How long a step stays with a server that has fallen silent.',
+    duration(1_000, 3_600_000),
+  ),
+  SHUTDOWN_GRACE: setting(
+    '10s',
+    'How long running steps may go on when the server stops.',
+    duration(0, 3_600_000),
+  ),
+  ACTIONS: setting(
+    '',
+    'The built-in actions that are on, with commas. All by default; shell only on loopback.',
+    list,
+  ),
+  ALLOWED_HOSTS: setting(
+    '',
+    'Names, besides those of loopback, by which clients may call this server.',
+    list,
+  ),
+  SHELL_ENV: setting(
+    '',
+    'Environment variables that shell steps may see, besides PATH, HOME and LANG.',
+    list,
+  ),
   QUEUES: setting('', 'The queues this server serves, with commas. Every queue by default.', list),
-  RETENTION_DAYS: setting('', 'Delete jobs this many days after they ended. Kept by default.', integer(1, 3_650)),
+  RETENTION_DAYS: setting(
+    '',
+    'Delete jobs this many days after they ended. Kept by default.',
+    integer(1, 3_650),
+  ),
   ALLOW_UNAUTHENTICATED: setting(
     'false',
     'true lets the server listen beyond loopback, where anyone who reaches it may use it.',
@@ -92,7 +120,8 @@ export function readConfig(
     retentionDays: read('RETENTION_DAYS', SETTINGS.RETENTION_DAYS) ?? null,
   };
   for (const name of config.actions) {
-    if (!builtIn.includes(name)) wrong.push(`ACTIONS names ${name}; the built-in actions are ${builtIn.join(', ')}`);
+    if (!builtIn.includes(name))
+      wrong.push(`ACTIONS names ${name}; the built-in actions are ${builtIn.join(', ')}`);
   }
   if (!(read('ALLOW_UNAUTHENTICATED', SETTINGS.ALLOW_UNAUTHENTICATED) ?? false) && !isLoopback) {
     wrong.push(
@@ -146,17 +175,24 @@ function duration(min: number, max: number): (given: string) => Parsed<number> {
   return (given) => {
     const parsed = parseDuration(given, { min, max });
     if (parsed.ok) return { ok: true, value: parsed.ms };
-    return { ok: false, message: `write a duration from ${formatDuration(min)} to ${formatDuration(max)}, such as 30s` };
+    return {
+      ok: false,
+      message: `write a duration from ${formatDuration(min)} to ${formatDuration(max)}, such as 30s`,
+    };
   };
 }
 
 function oneOf(values: readonly string[]): (given: string) => Parsed<string> {
   return (given) =>
-    values.includes(given) ? { ok: true, value: given } : { ok: false, message: `write one of ${values.join(', ')}` };
+    values.includes(given)
+      ? { ok: true, value: given }
+      : { ok: false, message: `write one of ${values.join(', ')}` };
 }
 
 function postgresUrl(given: string): Parsed<string> {
-  const ok = /^postgres(ql)?:\/\//.test(given) && URL.canParse(given);
+  // To Postgres a URL without a host, as in postgres://user:password@/database?host=/run/postgresql, leads to a
+  // socket; to Node it is no URL.
+  const ok = /^postgres(ql)?:\/\//.test(given) && URL.canParse(given.replace('@/', '@localhost/'));
   if (ok) return { ok: true, value: given };
   return { ok: false, message: 'write postgres://user:password@host:5432/database' };
 }

@@ -3,8 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { v4 as uuid } from 'uuid';
 import packageJson from '../package.json' with { type: 'json' };
-import { ALL_ACTIONS, createCatalogue } from './actions/catalogue.ts';
-import { checkWith } from './actions/check-with.ts';
+import { ALL_ACTIONS, actionChecks, createCatalogue } from './actions/catalogue.ts';
 import { type Config, readConfig } from './config.ts';
 import { checkServer } from './database/check-server.ts';
 import { createDatabase, createPool, type DatabaseAddress } from './database/connection.ts';
@@ -13,7 +12,6 @@ import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import type { Store } from './database/store.ts';
 import { createWakeUps } from './database/wake-ups.ts';
-import type { ActionChecks } from './domain/job-definition-actions.ts';
 import { createApp } from './http/app.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 import { createLogger } from './telemetry/logger.ts';
@@ -79,25 +77,17 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
     shellEnv: config.shellEnv,
     environment: process.env,
   });
-  const actionChecks: ActionChecks = {
-    known: new Set(catalogue.keys()),
-    builtin: new Set(ALL_ACTIONS),
-    checkWith(uses, template, pointer) {
-      const action = catalogue.get(uses);
-      return action ? checkWith(action, template, pointer) : [];
-    },
-  };
-
-  let ready = false;
+  const stopping = new AbortController();
   const app = createApp({
     store,
-    actionChecks,
+    actionChecks: actionChecks(catalogue),
     log,
     version: packageJson.version,
     database: { kind, version: databaseVersion },
     allowedHosts: config.allowedHosts,
     startedAt,
-    isReady: () => ready,
+    isReady: () => !stopping.signal.aborted,
+    stopping: stopping.signal,
   });
   const scheduler = await startScheduler({
     store,
@@ -121,13 +111,11 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   });
   stops.push(async () => {
     // Readiness turns 503 first, then claiming stops, and the door closes last: who waits is still answered.
-    ready = false;
+    stopping.abort();
     await scheduler.stop(config.shutdownGraceMs);
     await app.close();
   });
-  const address = await listen(app, config);
-  ready = true;
-  log.info(`holdfast is ready: API ${address}/v1, docs ${address}/docs`);
+  await listen(app, config);
 }
 
 async function openDatabase(
@@ -165,9 +153,13 @@ function openStore(
   return { db, wakeUps: createWakeUps() };
 }
 
-async function listen(app: ReturnType<typeof createApp>, config: Config): Promise<string> {
+async function listen(app: ReturnType<typeof createApp>, config: Config): Promise<void> {
   try {
-    return await app.listen({ host: config.host, port: config.port });
+    await app.listen({
+      host: config.host,
+      port: config.port,
+      listenTextResolver: (address) => `holdfast is ready: API ${address}/v1, docs ${address}/docs`,
+    });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {

@@ -1,4 +1,6 @@
+import type { ActionChecks } from '../domain/job-definition-actions.ts';
 import type { Action } from './action.ts';
+import { checkWith } from './check-with.ts';
 import { createShell } from './shell.ts';
 import { value } from './value.ts';
 import { wait } from './wait.ts';
@@ -26,4 +28,16 @@ export function createCatalogue(options: {
   return new Map(
     all.filter((action) => actions.includes(action.uses)).map((action) => [action.uses, action]),
   );
+}
+
+/** What submit asks of the catalogue. */
+export function actionChecks(catalogue: Catalogue): ActionChecks {
+  return {
+    known: new Set(catalogue.keys()),
+    builtin: new Set(ALL_ACTIONS),
+    checkWith(uses, template, pointer) {
+      const action = catalogue.get(uses);
+      return action ? checkWith(action, template, pointer) : [];
+    },
+  };
 }

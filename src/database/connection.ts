@@ -51,6 +51,7 @@ export function createPool(settings: PoolSettings): pg.Pool {
       // The pool listens to idle connections alone: the loss of one that is lent out would end the process. Whoever
       // has it learns of the loss by the statement that fails.
       client.on('error', () => {});
+      prepareStatements(client);
       return setTimeouts(client, timeouts);
     },
   });
@@ -76,4 +77,28 @@ async function setTimeouts(client: pg.ClientBase, timeouts: SessionTimeouts): Pr
             set_config('statement_timeout', $3, false)`,
     [timeouts.lock, timeouts.idleInTransaction, timeouts.statement].map(String),
   );
+}
+
+// The engine's statements are few and long: planning them costs more than running them on a few rows. A statement
+// that is not among the first ones seen goes unnamed, so that a session never holds more than this.
+const MOST_PREPARED = 500;
+const names = new Map<string, string>();
+
+function nameOf(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= MOST_PREPARED) return known;
+  const name = `holdfast_${names.size}`;
+  names.set(text, name);
+  return name;
+}
+
+/** Lets the client prepare each statement with parameters once a session; neither Kysely nor the driver does so. */
+function prepareStatements(client: pg.ClientBase): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const prepared = (text: unknown, values: unknown, ...rest: unknown[]) => {
+    const name =
+      typeof text === 'string' && Array.isArray(values) && values.length > 0 ? nameOf(text) : undefined;
+    return name === undefined ? query(text, values, ...rest) : query({ name, text, values }, ...rest);
+  };
+  client.query = prepared as typeof client.query;
 }

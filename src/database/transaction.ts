@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { sqlState } from './sql-state.ts';
 import type { Tx } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -21,12 +22,6 @@ export async function inTransaction<Result>(
       if (tries >= MAX_TRIES || !RETRIED.has(sqlState(error) ?? '')) throw error;
     }
   }
-}
-
-/** The SQLSTATE of a database error; undefined when it is something else. */
-export function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /** Sets how long statements of this transaction wait for a lock. */

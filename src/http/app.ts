@@ -31,13 +31,16 @@ export interface AppOptions extends HealthFacts {
   log: Logger;
   /** Names, besides those of loopback, by which this server may be called; with a port when only that one is meant. */
   allowedHosts: readonly string[];
+  /** Aborted when the server begins to stop: waits are answered at once, with how things are. */
+  stopping: AbortSignal;
 }
 
-/** The HTTP API; the caller lets it listen. Closing it ends waits at once, with how things are. */
+/** The HTTP API; the caller lets it listen. */
 export function createApp(options: AppOptions): App {
   const app = createServer(options.log);
   const { store, actionChecks } = options;
   const waits = createJobWaits(store);
+  options.stopping.addEventListener('abort', () => waits.end());
   app.addHook('preClose', async () => waits.end());
 
   answerEarly(app, options);

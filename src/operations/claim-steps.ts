@@ -1,5 +1,6 @@
 import type { Store, Tx } from '../database/store.ts';
-import { setLockTimeout, sqlState } from '../database/transaction.ts';
+import { sqlState } from '../database/sql-state.ts';
+import { setLockTimeout } from '../database/transaction.ts';
 import { openDraft, type StepState } from '../domain/draft.ts';
 import { lockClaimableJobs, pickReadySteps, type Wanted } from '../repositories/find-claimable.ts';
 import type { LockedJob } from '../repositories/lock-jobs.ts';

@@ -1,5 +1,6 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction, sqlState } from '../database/transaction.ts';
+import { sqlState } from '../database/sql-state.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/draft.ts';
 import { type AttemptEnd, endAttempt } from '../domain/end-attempt.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';

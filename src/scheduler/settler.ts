@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
-import { sqlState } from '../database/transaction.ts';
+import { sqlState } from '../database/sql-state.ts';
 import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
 import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
 

@@ -55,6 +55,7 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
     database: { kind: 'external', version: '18.4' },
     allowedHosts: [],
     isReady: () => true,
+    stopping: new AbortController().signal,
     startedAt: Date.now(),
     ...options,
   });

@@ -31,7 +31,7 @@ interface Setting<Value> {
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 /** The settings by the name of their environment variable. An empty variable counts as absent. */
 const SETTINGS = {
@@ -98,11 +98,12 @@ export function readConfig(
     if (source === '') return undefined;
     const parsed = from.parse(source);
     if (parsed.ok) return parsed.value;
-    wrong.push(`${name}=${source}: ${parsed.message}`);
+    // Whatever may be a password stays out of logs, also when the rest of the URL is wrong.
+    wrong.push(`${name}=${source.replace(/\/\/.*@/, '//…@')}: ${parsed.message}`);
     return undefined;
   };
   const host = read('HOST', SETTINGS.HOST) ?? '127.0.0.1';
-  const isLoopback = LOOPBACK.has(host);
+  const isLoopback = LOOPBACK.test(host);
   const actions = read('ACTIONS', SETTINGS.ACTIONS);
   const config: Config = {
     host,

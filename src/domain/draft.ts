@@ -102,6 +102,8 @@ export interface JobDraft {
   ended: EndedAttempt[];
   /** Terminal steps whose dependents have not heard of it yet. */
   unheard: StepState[];
+  /** Steps above which something has failed for good, and what is below them has not heard of it. */
+  warned: StepState[];
   /** Steps that this draft made ready. */
   promoted: StepState[];
 }
@@ -117,6 +119,7 @@ export function openDraft(job: JobState, steps: Iterable<StepState>, now: number
     failedNow: false,
     ended: [],
     unheard: [],
+    warned: [],
     promoted: [],
   };
   addSteps(draft, steps);

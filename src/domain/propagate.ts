@@ -14,32 +14,56 @@ export function failedForGood(step: StepState): boolean {
  */
 export function propagate(draft: JobDraft): number[] {
   const missing = new Set<number>();
+  draft.unheard = tellBelow(draft, draft.unheard, missing, tellDependent);
+  draft.warned = tellBelow(draft, draft.warned, missing, passWarning);
+  return [...missing];
+}
+
+/** Tells the dependents of each step; returns the steps some of whose dependents are missing, of which none was told. */
+function tellBelow(
+  draft: JobDraft,
+  steps: readonly StepState[],
+  missing: Set<number>,
+  tell: (draft: JobDraft, dependent: StepState, need: StepState) => void,
+): StepState[] {
   const later: StepState[] = [];
   // The list grows while we walk it: a skipped step has dependents too.
-  for (let i = 0; i < draft.unheard.length; i += 1) {
-    const step = draft.unheard[i] as StepState;
+  for (let i = 0; i < steps.length; i += 1) {
+    const step = steps[i] as StepState;
     const absent = step.dependents.filter((ordinal) => !draft.steps.has(ordinal));
     if (absent.length > 0) {
       for (const ordinal of absent) missing.add(ordinal);
       later.push(step);
       continue;
     }
-    for (const ordinal of step.dependents) tellDependent(draft, draft.steps.get(ordinal) as StepState, step);
+    for (const ordinal of step.dependents) tell(draft, draft.steps.get(ordinal) as StepState, step);
   }
-  draft.unheard = later;
-  return [...missing];
+  return later;
 }
 
 function tellDependent(draft: JobDraft, step: StepState, need: StepState): void {
+  const failedAbove = need.failed_above || failedForGood(need);
+  if (failedAbove && draft.job.fail_fast) passWarning(draft, step);
   // Fail-fast cancels a step before its needs have ended; it has been decided.
   if (step.finished_at !== null) return;
   const letDown = letDownBy(need);
   changeStep(draft, step, {
     unmet: step.unmet - 1,
-    failed_above: step.failed_above || need.failed_above || failedForGood(need),
-    need_not_succeeded: step.need_not_succeeded === 'need_failed' ? 'need_failed' : (letDown ?? step.need_not_succeeded),
+    failed_above: step.failed_above || failedAbove,
+    need_not_succeeded:
+      step.need_not_succeeded === 'need_failed' ? 'need_failed' : (letDown ?? step.need_not_succeeded),
   });
   if (step.unmet === 0) meetNeeds(draft, step);
+}
+
+/**
+ * Notes at once, all the way down, that something failed above. With `fail_fast` a step may end before what is above
+ * it, so a `failure()` below it may be asked before the news has come from need to need.
+ */
+function passWarning(draft: JobDraft, step: StepState): void {
+  if (step.failed_above) return;
+  changeStep(draft, step, { failed_above: true });
+  draft.warned.push(step);
 }
 
 function letDownBy(need: StepState): StepState['need_not_succeeded'] {
@@ -88,6 +112,7 @@ export function mustFailFast(draft: JobDraft): boolean {
 export function failFast(draft: JobDraft): void {
   draft.failedNow = false;
   for (const step of draft.steps.values()) {
-    if (step.finished_at === null && !step.if_uses_status) moveStep(draft, step, 'cancelled', { reason: 'fail_fast' });
+    if (step.finished_at === null && !step.if_uses_status)
+      moveStep(draft, step, 'cancelled', { reason: 'fail_fast' });
   }
 }

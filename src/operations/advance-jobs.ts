@@ -4,7 +4,13 @@ import { addSteps, type JobDraft, type StepState } from '../domain/draft.ts';
 import { finishJob } from '../domain/finish-job.ts';
 import { grantClaim, promoteHeld, room } from '../domain/hold.ts';
 import { failFast, mustFailFast, propagate } from '../domain/propagate.ts';
-import { type LoadedStep, loadHeldSteps, loadOpenSteps, loadStepsBelow } from '../repositories/load-steps.ts';
+import {
+  type LoadedStep,
+  loadAllSteps,
+  loadHeldSteps,
+  loadOpenSteps,
+  loadStepsBelow,
+} from '../repositories/load-steps.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
 
 /** A step that a worker now holds, and the id that fences every write about it. */
@@ -55,8 +61,18 @@ export async function advanceJobs(
 async function failFastJobs(tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
   const failing = drafts.filter(mustFailFast);
   if (failing.length === 0) return;
-  addLoaded(failing, await loadOpenSteps(tx, failing.map((draft) => draft.job.id)));
-  for (const draft of failing) failFast(draft);
+  addLoaded(
+    failing,
+    await loadOpenSteps(
+      tx,
+      failing.map((draft) => draft.job.id),
+    ),
+  );
+  for (const draft of failing) {
+    // Below what fails now there may be steps that an earlier failure ended; they pass the news on.
+    if (draft.job.steps_cancelled > 0) addSteps(draft, await loadAllSteps(tx, draft.job.id));
+    failFast(draft);
+  }
 }
 
 async function propagateAll(tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
@@ -107,7 +123,8 @@ export function announce(store: Store, drafts: readonly JobDraft[]): void {
   if (changed.length === 0) return;
   store.observe?.(changed);
   store.wakeUps.jobsChanged(changed.map((draft) => draft.job.id));
-  if (changed.some((draft) => draft.promoted.some((step) => step.status === 'ready'))) store.wakeUps.stepsReady();
+  if (changed.some((draft) => draft.promoted.some((step) => step.status === 'ready')))
+    store.wakeUps.stepsReady();
   if (changed.some(hasSomethingDue)) store.wakeUps.somethingDue();
 }
 

@@ -49,7 +49,9 @@ export async function readRows(db: Kysely<Tables>): Promise<Rows> {
       (select coalesce(json_agg(j), '[]') from job j) as jobs,
       (select coalesce(json_agg(s order by s.ordinal), '[]') from (
         select *, (extract(epoch from wake_at - clock_timestamp()) * 1000)::float8 as wakes_in_ms from step) s) as steps,
-      (select coalesce(json_agg(a order by a.ordinal, a.attempt), '[]') from attempt a) as attempts`.execute(db);
+      (select coalesce(json_agg(a order by a.ordinal, a.attempt), '[]') from attempt a) as attempts`.execute(
+    db,
+  );
   const [all] = rows;
   return {
     jobs: new Map(all?.jobs.map((job) => [job.id, job])),
@@ -74,7 +76,8 @@ export function brokenInvariants(rows: Rows): string[] {
     for (const step of steps) {
       checkStep(step, steps, say);
       checkAttempts(step, attempts.get(step.ordinal) ?? [], say);
-      if (step.claim_id !== null && claims.has(step.claim_id)) say(`${step.name} shares its claim with another step`);
+      if (step.claim_id !== null && claims.has(step.claim_id))
+        say(`${step.name} shares its claim with another step`);
       claims.add(step.claim_id);
     }
   }
@@ -84,7 +87,8 @@ export function brokenInvariants(rows: Rows): string[] {
 function checkCounters(job: JobRow, steps: StepRow[], say: (what: string) => void): void {
   for (const status of STATUSES) {
     const count = steps.filter((step) => step.status === status).length;
-    if (job[`steps_${status}`] !== count) say(`counts ${job[`steps_${status}`]} ${status} steps, there are ${count}`);
+    if (job[`steps_${status}`] !== count)
+      say(`counts ${job[`steps_${status}`]} ${status} steps, there are ${count}`);
   }
   const hard = steps.filter((step) => step.status === 'failed' && step.continue_on_error === false).length;
   if (job.hard_failures !== hard) say(`counts ${job.hard_failures} hard failures, there are ${hard}`);
@@ -94,8 +98,10 @@ function checkJob(job: JobRow, steps: StepRow[], say: (what: string) => void): v
   const open = steps.filter((step) => !TERMINAL.includes(step.status));
   const taken = steps.filter((step) => step.status === 'ready' || step.status === 'running').length;
   if (TERMINAL.includes(job.status) && open.length > 0) say(`is over with ${open.length} steps open`);
-  if (!TERMINAL.includes(job.status) && open.length === 0 && !job.output_undecided) say('has nothing open and goes on');
-  if (job.max_parallel !== null && taken > job.max_parallel) say(`${taken} steps at once, ${job.max_parallel} allowed`);
+  if (!TERMINAL.includes(job.status) && open.length === 0 && !job.output_undecided)
+    say('has nothing open and goes on');
+  if (job.max_parallel !== null && taken > job.max_parallel)
+    say(`${taken} steps at once, ${job.max_parallel} allowed`);
   if (job.progress < 0 || job.progress > 1) say(`its progress is ${job.progress}`);
   if (job.status === 'succeeded' && job.progress !== 1) say(`succeeded with progress ${job.progress}`);
 }
@@ -103,8 +109,10 @@ function checkJob(job: JobRow, steps: StepRow[], say: (what: string) => void): v
 function checkStep(step: StepRow, steps: StepRow[], say: (what: string) => void): void {
   const unmet = step.needs.filter((need) => !TERMINAL.includes(steps[need]?.status ?? '')).length;
   const isOpen = !TERMINAL.includes(step.status);
-  if (isOpen && step.unmet !== unmet) say(`${step.name} counts ${step.unmet} unmet needs, there are ${unmet}`);
-  if (isOpen && step.status !== 'pending' && unmet > 0) say(`${step.name} is ${step.status} before its needs ended`);
+  if (isOpen && step.unmet !== unmet)
+    say(`${step.name} counts ${step.unmet} unmet needs, there are ${unmet}`);
+  if (isOpen && step.status !== 'pending' && unmet > 0)
+    say(`${step.name} is ${step.status} before its needs ended`);
   if (step.status === 'running' && step.claim_id === null) say(`${step.name} runs without a claim`);
 }
 
@@ -116,16 +124,38 @@ function checkAttempts(step: StepRow, rows: AttemptRow[], say: (what: string) =>
   if (!inOrder || numbers.length > step.attempt || numbers.length < step.attempt - 1) {
     say(`${step.name} is at attempt ${step.attempt} with attempts ${numbers.join(', ') || 'none'} behind it`);
   }
-  if (step.status === 'running' && numbers.length !== step.attempt - 1) say(`${step.name} runs an attempt that ended`);
+  if (step.status === 'running' && numbers.length !== step.attempt - 1)
+    say(`${step.name} runs an attempt that ended`);
 }
 
 /** What a reader of the API sees of a step, or could. */
 const SEEN_OF_STEP = [
-  ...['status', 'reason', 'undecided', 'attempt', 'failures', 'losses', 'releases', 'claim_id', 'progress', 'output'],
+  ...[
+    'status',
+    'reason',
+    'undecided',
+    'attempt',
+    'failures',
+    'losses',
+    'releases',
+    'claim_id',
+    'progress',
+    'output',
+  ],
   ...['error', 'ready_at', 'started_at', 'finished_at', 'wake_at'],
 ];
 const SEEN_OF_JOB = [
-  ...['status', 'reason', 'output', 'error', 'progress', 'run_at', 'started_at', 'finished_at', 'output_undecided'],
+  ...[
+    'status',
+    'reason',
+    'output',
+    'error',
+    'progress',
+    'run_at',
+    'started_at',
+    'finished_at',
+    'output_undecided',
+  ],
   ...STATUSES.map((status) => `steps_${status}`),
 ];
 
@@ -142,13 +172,16 @@ export function brokenVersions(before: Rows, after: Rows): string[] {
     }
     const steps = after.steps.get(id) ?? [];
     const stepsBefore = before.steps.get(id) ?? [];
-    const changed = steps.filter((step, i) => seen(step, SEEN_OF_STEP) !== seen(stepsBefore[i] as Row, SEEN_OF_STEP));
+    const changed = steps.filter(
+      (step, i) => seen(step, SEEN_OF_STEP) !== seen(stepsBefore[i] as Row, SEEN_OF_STEP),
+    );
     const isChanged = changed.length > 0 || seen(job, SEEN_OF_JOB) !== seen(was, SEEN_OF_JOB);
     const expected = was.version + (isChanged ? 1 : 0);
     if (job.version !== expected) broken.push(`job ${id} has version ${job.version}, expected ${expected}`);
     for (const [i, step] of steps.entries()) {
       const version = changed.includes(step) ? expected : stepsBefore[i]?.version;
-      if (step.version !== version) broken.push(`${step.name} of ${id} has version ${step.version}, not ${version}`);
+      if (step.version !== version)
+        broken.push(`${step.name} of ${id} has version ${step.version}, not ${version}`);
     }
     const reopened = job.retry_round !== was.retry_round;
     if (!reopened && job.progress < was.progress) broken.push(`the progress of ${id} fell`);
@@ -169,7 +202,17 @@ export function storedState(rows: Rows, id: string): unknown {
     started: job.started_at !== null,
     progress: job.progress.toFixed(6),
     steps: (rows.steps.get(id) ?? []).map((step) => ({
-      ...pick(step, ['name', 'status', 'reason', 'undecided', 'attempt', 'failures', 'losses', 'releases', 'output']),
+      ...pick(step, [
+        'name',
+        'status',
+        'reason',
+        'undecided',
+        'attempt',
+        'failures',
+        'losses',
+        'releases',
+        'output',
+      ]),
       error: codeOf(step.error),
       unmet: TERMINAL.includes(step.status) ? null : step.unmet,
       claim: step.claim_id,
@@ -190,7 +233,17 @@ export function expectedState(job: OracleJob): unknown {
     started: job.started,
     progress: job.progress.toFixed(6),
     steps: job.steps.map((step) => ({
-      ...pick({ ...step }, ['name', 'status', 'reason', 'undecided', 'attempt', 'failures', 'losses', 'releases', 'output']),
+      ...pick({ ...step }, [
+        'name',
+        'status',
+        'reason',
+        'undecided',
+        'attempt',
+        'failures',
+        'losses',
+        'releases',
+        'output',
+      ]),
       error: step.error,
       unmet: isOver(step) ? null : unmetOf(job, step),
       claim: step.claim,

@@ -46,7 +46,9 @@ async function step(world: operations.World, log: string[], operation: Operation
   world.before = await readRows(store.db);
   log.push(await operation(world));
   const after = await readRows(store.db);
-  for (const job of world.jobs.values()) expect(storedState(after, job.id)).toEqual(expectedState(job));
+  for (const job of world.jobs.values()) {
+    expect(storedState(after, job.id), JSON.stringify(job.plan)).toEqual(expectedState(job));
+  }
   expect([...after.jobs.keys()].sort()).toEqual([...world.jobs.keys()].sort());
   expect([...after.attempts.keys()].filter((id) => !world.jobs.has(id))).toEqual([]);
   expect(brokenInvariants(after)).toEqual([]);
@@ -81,7 +83,8 @@ const WAY_TO_THE_END: readonly Operation[] = [
 ];
 
 async function toTheEnd(world: operations.World, log: string[]): Promise<void> {
-  for (const job of world.jobs.values()) if (job.status === 'paused') await step(world, log, operations.resumeAll);
+  for (const job of world.jobs.values())
+    if (job.status === 'paused') await step(world, log, operations.resumeAll);
   const open = () => [...world.jobs.values()].filter((job) => !isOver(job));
   const longest = Math.max(0, ...open().map((job) => job.steps.length));
   // A round for each step in a row, one more for a delay of each, and one for what comes before and after.
@@ -102,9 +105,13 @@ async function run(seed: number, count: number): Promise<void> {
     }
     await toTheEnd(world, log);
   } catch (error) {
-    const last = log.slice(-12).map((line) => `  ${line}`).join('\n');
+    const last = log
+      .slice(-12)
+      .map((line) => `  ${line}`)
+      .join('\n');
     const replay = `SEED=${seed} OPERATIONS=${count} npx vitest run test/engine/model.test.ts`;
-    (error as Error).message += `\nafter ${log.length} operations, the last of them:\n${last}\nreplay: ${replay}`;
+    (error as Error).message +=
+      `\nafter ${log.length} operations, the last of them:\n${last}\nreplay: ${replay}`;
     throw error;
   }
 }
@@ -119,6 +126,10 @@ async function forgetOldJobs(world: operations.World): Promise<void> {
 
 describe('the engine', () => {
   for (const seed of SEEDS) {
-    it(`does what the oracle says, operation by operation, and every job can end (seed ${seed})`, () => run(seed, OPERATIONS), 600_000);
+    it(
+      `does what the oracle says, operation by operation, and every job can end (seed ${seed})`,
+      () => run(seed, OPERATIONS),
+      600_000,
+    );
   }
 });

@@ -222,7 +222,8 @@ function finish(job: OracleJob): void {
   job.progress = Math.max(job.progress, job.steps.filter(isOver).length / job.steps.length);
   if (!job.steps.every(isOver) || job.outputUndecided) return;
   if (job.steps.some(isHardFailure)) endJob(job, 'failed', 'step_failed');
-  else if (job.plan.output !== null) Object.assign(job, { outputUndecided: true, reason: 'output_undecided' });
+  else if (job.plan.output !== null)
+    Object.assign(job, { outputUndecided: true, reason: 'output_undecided' });
   else endJob(job, 'succeeded', null);
 }
 
@@ -334,7 +335,12 @@ export function retry(job: OracleJob): void {
   );
   const below = job.steps.filter((step) => opened.some((upper) => isAbove(job, upper, step)));
   for (const step of new Set([...opened, ...below])) reopen(step);
-  Object.assign(job, { status: job.runAtToCome ? 'scheduled' : 'queued', reason: null, error: null, output: null });
+  Object.assign(job, {
+    status: job.runAtToCome ? 'scheduled' : 'queued',
+    reason: null,
+    error: null,
+    output: null,
+  });
   Object.assign(job, { outputUndecided: false, started: false });
   job.progress = job.steps.filter(isOver).length / job.steps.length;
   follow(job);

@@ -48,7 +48,9 @@ export function randomPlan(random: Random): Plan {
   const steps: PlannedStep[] = [];
   for (const [place, ordinal] of order.entries()) {
     const above = order.slice(0, place);
-    const needs = random.chance(0.8) ? random.shuffle(above).slice(0, random.below(4)) : [];
+    // Long and narrow as well as wide: what passes down several steps shows in chains alone.
+    const near = random.chance(0.4) ? above.slice(-1) : random.shuffle(above).slice(0, random.below(4));
+    const needs = random.chance(0.85) ? near : [];
     steps[ordinal] = { ...randomStep(random, ordinal), needs };
   }
   for (const step of steps) {
@@ -57,7 +59,7 @@ export function randomPlan(random: Random): Plan {
   return {
     steps,
     max_parallel: random.chance(0.4) ? 1 + random.below(3) : null,
-    fail_fast: random.chance(0.3),
+    fail_fast: random.chance(0.4),
     scheduled: random.chance(0.15),
     output: random.chance(0.4) ? (random.chance(0.2) ? 'broken' : random.below(size)) : null,
   };
@@ -90,7 +92,7 @@ function ancestorsOf(steps: readonly PlannedStep[], ordinal: number): number[] {
 function randomCondition(random: Random, ancestors: readonly number[]): Condition {
   const choice = random.below(ancestors.length > 0 ? 11 : 6);
   if (choice === 0) return { kind: 'literal', value: random.chance(0.6) };
-  if (choice === 1) return { kind: 'broken' };
+  if (choice === 1) return { kind: random.pick(['broken', 'failure'] as const) };
   if (choice === 2) return { kind: 'always' };
   if (choice === 3) return { kind: 'failure' };
   if (choice === 4) return { kind: 'not', of: { kind: 'failure' } };

@@ -85,7 +85,8 @@ function noteClaim(world: World, taken: ClaimedStep, workerId: string): void {
   const job = world.jobs.get(taken.job_id) as oracle.OracleJob;
   const step = job.steps[taken.ordinal] as oracle.OracleStep;
   oracle.claim(job, step, taken.claim_id, workerId);
-  if (taken.attempt !== step.attempt) throw new Error(`attempt ${taken.attempt} was claimed, not ${step.attempt}`);
+  if (taken.attempt !== step.attempt)
+    throw new Error(`attempt ${taken.attempt} was claimed, not ${step.attempt}`);
   world.claims.push(taken);
 }
 
@@ -96,17 +97,26 @@ export async function settle(world: World): Promise<string> {
   for (const { job, step } of random.some(stepsWhere(world, 'running'), 0.5)) {
     const claim_id = step.claim as string;
     for (let times = random.chance(0.1) ? 2 : 1; times > 0; times -= 1) {
-      sent.push({ ...randomEnd(random), outcome: { job_id: job.id, ordinal: step.ordinal, claim_id } } as never);
+      sent.push({
+        ...randomEnd(random),
+        outcome: { job_id: job.id, ordinal: step.ordinal, claim_id },
+      } as never);
     }
   }
   for (const { job_id, ordinal, claim_id } of random.chance(0.3) ? world.claims.slice(-40) : []) {
-    if (random.chance(0.1)) sent.push({ ...randomEnd(random), outcome: { job_id, ordinal, claim_id } } as never);
+    if (random.chance(0.1))
+      sent.push({ ...randomEnd(random), outcome: { job_id, ordinal, claim_id } } as never);
   }
   const outcomes = random.shuffle(sent).map(({ outcome, end }) => ({ ...outcome, end: productEnd(end) }));
   return settleBatch(world, outcomes, random.chance(0.5) ? random.pick(world.workers) : null, store);
 }
 
-async function settleBatch(world: World, outcomes: StepOutcome[], takes: string | null, store: Store): Promise<string> {
+async function settleBatch(
+  world: World,
+  outcomes: StepOutcome[],
+  takes: string | null,
+  store: Store,
+): Promise<string> {
   const expected = outcomes.map((outcome) => applyOutcome(world, outcome));
   for (const id of [...new Set(outcomes.map((outcome) => outcome.job_id))]) {
     const job = world.jobs.get(id);
@@ -115,7 +125,8 @@ async function settleBatch(world: World, outcomes: StepOutcome[], takes: string 
   const take: HandOff['take'] = () => world.random.chance(0.5);
   const handOff = takes === null ? undefined : () => ({ workerId: takes, ttlMs: LONG_MS, take });
   const { results, claims } = await settleSteps(store, outcomes, { mode: 'wait', handOff });
-  if (results.join() !== expected.join()) throw new Error(`settled ${results.join()}, expected ${expected.join()}`);
+  if (results.join() !== expected.join())
+    throw new Error(`settled ${results.join()}, expected ${expected.join()}`);
   for (const taken of claims) noteClaim(world, taken, takes as string);
   const told = outcomes.map(({ end, ordinal }, i) => `s${ordinal} ${end.kind} ${expected[i]}`);
   return `settle ${told.join(', ') || 'nothing'}; handed off ${claims.map((taken) => `s${taken.ordinal}`).join(' ')}`;
@@ -149,7 +160,8 @@ function productEnd(end: oracle.End): StepOutcome['end'] {
 }
 
 function oracleEnd(end: StepOutcome['end']): oracle.End {
-  if (end.kind === 'failed') return { kind: 'failed', retryable: end.retryable, retry_after_ms: end.retry_after_ms ?? 0 };
+  if (end.kind === 'failed')
+    return { kind: 'failed', retryable: end.retryable, retry_after_ms: end.retry_after_ms ?? 0 };
   if (end.kind === 'released') return { kind: 'released', delay_ms: end.delay_ms ?? 0 };
   return end as oracle.End;
 }
@@ -157,7 +169,9 @@ function oracleEnd(end: StepOutcome['end']): oracle.End {
 /** Claims run out: for some before the end of their attempt's time, for some with it. */
 export async function expire(world: World): Promise<string> {
   const { random, store } = world;
-  const chosen = random.some(stepsWhere(world, 'running'), 0.4).map((key) => ({ ...key, late: random.chance(0.3) }));
+  const chosen = random
+    .some(stepsWhere(world, 'running'), 0.4)
+    .map((key) => ({ ...key, late: random.chance(0.3) }));
   for (const { job, step, late } of chosen) {
     await sql`update step set claim_expires_at = clock_timestamp() - interval '1 s',
         started_at = started_at - case when ${late} then timeout_ms else 0 end * interval '1 millisecond'
@@ -165,8 +179,10 @@ export async function expire(world: World): Promise<string> {
   }
   await begin(world);
   const { found, rescued } = await rescueExpired(store);
-  if (found !== chosen.length || rescued !== found) throw new Error(`rescued ${rescued} of ${found}, ${chosen.length} expired`);
-  for (const { job, step, late } of chosen) oracle.endAttempt(job, step, { kind: late ? 'timed_out' : 'lost' });
+  if (found !== chosen.length || rescued !== found)
+    throw new Error(`rescued ${rescued} of ${found}, ${chosen.length} expired`);
+  for (const { job, step, late } of chosen)
+    oracle.endAttempt(job, step, { kind: late ? 'timed_out' : 'lost' });
   for (const job of new Set(chosen.map((key) => key.job))) oracle.follow(job);
   return `expire ${chosen.map(({ step, late }) => `${step.name}${late ? ' timed out' : ''}`).join(' ')}`;
 }
@@ -183,11 +199,18 @@ export async function loseWorker(world: World): Promise<string> {
 
 export async function extend(world: World): Promise<string> {
   const running = stepsWhere(world, 'running');
-  const over = world.claims.filter(({ claim_id }) => !running.some(({ step }) => step.claim === claim_id)).slice(-5);
-  const held = running.map(({ job, step }) => ({ job_id: job.id, ordinal: step.ordinal, claim_id: step.claim as string }));
+  const over = world.claims
+    .filter(({ claim_id }) => !running.some(({ step }) => step.claim === claim_id))
+    .slice(-5);
+  const held = running.map(({ job, step }) => ({
+    job_id: job.id,
+    ordinal: step.ordinal,
+    claim_id: step.claim as string,
+  }));
   const lost = await extendClaims(world.store, [...held, ...over], 2 * LONG_MS);
   const expected = over.map((taken) => taken.claim_id).sort();
-  if (lost.sort().join() !== expected.join()) throw new Error(`lost ${lost.length} claims, expected ${expected.length}`);
+  if (lost.sort().join() !== expected.join())
+    throw new Error(`lost ${lost.length} claims, expected ${expected.length}`);
   return `extend ${namesOf(running)} and ${over.length} claims that ended`;
 }
 
@@ -212,7 +235,9 @@ export async function start(world: World, probability = 0.4): Promise<string> {
   const chosen = random.some(waiting, probability);
   for (const job of chosen) {
     job.runAtToCome = false;
-    await sql`update job set run_at = clock_timestamp() - interval '1 s' where id = ${job.id}`.execute(store.db);
+    await sql`update job set run_at = clock_timestamp() - interval '1 s' where id = ${job.id}`.execute(
+      store.db,
+    );
   }
   await begin(world);
   await startScheduledJobs(store);
@@ -245,7 +270,9 @@ export async function overrun(world: World): Promise<string> {
   const open = [...world.jobs.values()].filter((job) => !oracle.isOver(job));
   const chosen = world.random.some(open, 0.2);
   for (const job of chosen) {
-    await sql`update job set deadline_at = clock_timestamp() - interval '1 s' where id = ${job.id}`.execute(world.store.db);
+    await sql`update job set deadline_at = clock_timestamp() - interval '1 s' where id = ${job.id}`.execute(
+      world.store.db,
+    );
   }
   await begin(world);
   await timeOutJobs(world.store);
@@ -295,7 +322,8 @@ function applyVerb(world: World, name: Verb, job: oracle.OracleJob): void {
   else if (name === 'retry') oracle.retry(job);
   else if (name === 'pause' && job.status !== 'paused') oracle.pause(job);
   else if (name === 'resume' && job.status === 'paused') oracle.resume(job);
-  else if (name === 'cancel' && job.status !== 'cancelled') oracle.stop(job, 'cancelled', 'not wanted', 'job_cancelled');
+  else if (name === 'cancel' && job.status !== 'cancelled')
+    oracle.stop(job, 'cancelled', 'not wanted', 'job_cancelled');
 }
 
 /** Every running step succeeds. */

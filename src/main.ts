@@ -142,14 +142,21 @@ function openStore(
   log: Logger,
   stops: (() => Promise<void>)[],
 ): Store {
+  let ending = false;
   const pool = createPool({
     connection,
     max,
     applicationName,
-    onError: (error) => log.warn({ err: error }, 'lost a connection to the database; it will be replaced'),
+    onError: (error) => {
+      if (!ending) log.warn({ err: error }, 'lost a connection to the database; it will be replaced');
+    },
   });
   const db = createDatabase(pool);
-  stops.push(() => db.destroy());
+  stops.push(() => {
+    // The pool does not wait for its goodbyes: a database that stops next may cut a connection short.
+    ending = true;
+    return db.destroy();
+  });
   return { db, wakeUps: createWakeUps() };
 }
 

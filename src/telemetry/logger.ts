@@ -17,7 +17,7 @@ export function createLogger(settings: LogSettings): Logger {
     base: undefined as never,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: pino.stdSerializers.err },
+    serializers: { err: describeError },
   };
   if (!settings.pretty) return settings.destination ? pino(options, settings.destination) : pino(options);
   // A stream in this process: a worker thread would lose the last lines of a process that ends.
@@ -32,4 +32,10 @@ export function createLogger(settings: LogSettings): Logger {
       : { destination: settings.destination as NodeJS.WritableStream }),
   });
   return pino({ ...options, formatters: {} }, stream);
+}
+
+/** An error as the log shows it. On that of an idle connection the pool hangs the whole client: pages of nothing. */
+function describeError(error: Error): object {
+  const { client, ...shown } = pino.stdSerializers.err(error) as { client?: unknown };
+  return shown;
 }

@@ -10,7 +10,7 @@ type Body = Answer['json'];
  * A job of `levels` × `width` shell steps, each of which needs two of the level above. A step appends `name attempt`
  * to a file, so that every execution can be counted; each fifth one then takes `slowSeconds`.
  */
-export function countingJob(file: string, { levels = 5, width = 40, slowSeconds = 0.15 } = {}): object {
+export function countingJob(file: string, { levels = 5, width = 40, slowSeconds = 0.1 } = {}): object {
   const nameOf = (level: number, index: number) => `s${level}_${index}`;
   const steps = Array.from({ length: levels * width }, (_, ordinal) => {
     const level = Math.floor(ordinal / width);

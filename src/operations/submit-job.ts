@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
+import { inOneStatement } from '../database/transaction.ts';
 import type { JobDraft } from '../domain/draft.ts';
 import { AppError } from '../domain/errors.ts';
 import { evaluateCondition } from '../domain/expression.ts';
@@ -22,7 +22,7 @@ export async function submitJob(
   const key = options.idempotencyKey ?? null;
   for (;;) {
     const draft = await draftOf(store, job);
-    const inserted = await inTransaction(store.db, (tx) =>
+    const inserted = await inOneStatement(store.db, (tx) =>
       insertJob(tx, draft, job, { idempotencyKey: key, hash: options.requestHash }),
     );
     if (inserted) {

@@ -9,6 +9,8 @@ const IN_FLIGHT = 2;
 const BUSY_RETRY_MS = 5;
 const BUSY_TRIES = 5;
 const BUSY_MS = 100;
+// Each waits on a connection of its own; stuck jobs must not take them all.
+const MOST_WAITERS = 3;
 const ERROR_TRIES = 20;
 
 /** Collects outcomes and writes them in batches: group commit, with no delay when idle. */
@@ -40,6 +42,7 @@ export function createSettler(options: {
   const { store, log } = options;
   let waiting: Entry[] = [];
   let inFlight = 0;
+  let waiters = 0;
   let delayed = 0;
   // Two batches never share a job: the second would only find it locked.
   const jobsInFlight = new Set<string>();
@@ -62,7 +65,7 @@ export function createSettler(options: {
       if (batch.length === 0) return;
       void settle(batch, 'skip');
     }
-    if (waiting.length + inFlight + delayed === 0) {
+    if (waiting.length + inFlight + waiters + delayed === 0) {
       for (const resolve of idlers) resolve();
       idlers = [];
     }
@@ -71,18 +74,20 @@ export function createSettler(options: {
   const settle = async (batch: Entry[], mode: 'skip' | 'wait') => {
     // A stuck job is waited for on a connection of its own, beside the batches.
     if (mode === 'skip') inFlight += 1;
-    else delayed += 1;
+    else waiters += 1;
     const jobs = new Set(batch.map((entry) => entry.outcome.job_id));
     for (const job of jobs) jobsInFlight.add(job);
     const outcomes = batch.map((entry) => entry.outcome);
     const offer = options.offer(outcomes);
     try {
       const { results, claims } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
+      const busy: Entry[] = [];
       results.forEach((result, index) => {
         const entry = batch[index] as Entry;
-        if (result === 'busy') tryBusyAgain(entry);
+        if (result === 'busy') busy.push(entry);
         else options.onSettled(entry.outcome, result);
       });
+      if (busy.length > 0) tryBusyAgain(busy);
       if (claims.length > 0) options.onHandedOff(claims);
     } catch (error) {
       tryFailedAgain(batch, error);
@@ -90,7 +95,7 @@ export function createSettler(options: {
       offer.end();
       for (const job of jobs) jobsInFlight.delete(job);
       if (mode === 'skip') inFlight -= 1;
-      else delayed -= 1;
+      else waiters -= 1;
       start();
     }
   };
@@ -104,11 +109,16 @@ export function createSettler(options: {
     }, ms);
   };
 
-  const tryBusyAgain = (entry: Entry) => {
-    entry.busy += 1;
-    const stuck = entry.busy >= BUSY_TRIES || performance.now() - entry.since >= BUSY_MS;
-    if (stuck) void Promise.resolve().then(() => settle([entry], 'wait'));
-    else later([entry], BUSY_RETRY_MS, (entries) => waiting.push(...entries));
+  // The outcomes of one locked job stay together: alone, each would wait for the same lock in turn.
+  const tryBusyAgain = (busy: Entry[]) => {
+    for (const entry of busy) entry.busy += 1;
+    for (const entries of Map.groupBy(busy, (entry) => entry.outcome.job_id).values()) {
+      const stuck = entries.some(
+        (entry) => entry.busy >= BUSY_TRIES || performance.now() - entry.since >= BUSY_MS,
+      );
+      if (stuck && waiters < MOST_WAITERS) later(entries, 0, (kept) => void settle(kept, 'wait'));
+      else later(entries, BUSY_RETRY_MS, (kept) => waiting.push(...kept));
+    }
   };
 
   const tryFailedAgain = (batch: Entry[], error: unknown) => {
@@ -131,7 +141,7 @@ export function createSettler(options: {
       if (waiting.length === 1) setImmediate(start);
     },
     idle() {
-      if (waiting.length + inFlight + delayed === 0) return Promise.resolve();
+      if (waiting.length + inFlight + waiters + delayed === 0) return Promise.resolve();
       return new Promise((resolve) => idlers.push(resolve));
     },
   };

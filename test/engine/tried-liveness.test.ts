@@ -48,7 +48,13 @@ async function liveServer(name: string): Promise<{ id: string; liveness: Livenes
 /** Another server, which has had its database for long enough to judge others. */
 function startObserver(): { id: string; loop: Loop } {
   const id = uuid();
-  const loop = startRescue({ store, log, serverId: id, claimTtlMs: 60_000, trustedSince: () => Number.NEGATIVE_INFINITY });
+  const loop = startRescue({
+    store,
+    log,
+    serverId: id,
+    claimTtlMs: 60_000,
+    trustedSince: () => Number.NEGATIVE_INFINITY,
+  });
   stops.push(() => loop.stop());
   return { id, loop };
 }
@@ -58,7 +64,9 @@ async function lockHolder(id: string): Promise<number | undefined> {
   const { rows } = await sql<{ pid: number }>`
     select l.pid from pg_locks l join worker w on l.objid = w.lock_key::oid
     join pg_stat_activity a on a.pid = l.pid and a.datname = current_database()
-    where l.locktype = 'advisory' and l.granted and l.classid = ${SERVER_LOCK_SPACE}::oid and w.id = ${id}`.execute(store.db);
+    where l.locktype = 'advisory' and l.granted and l.classid = ${SERVER_LOCK_SPACE}::oid and w.id = ${id}`.execute(
+    store.db,
+  );
   return rows[0]?.pid;
 }
 
@@ -91,10 +99,17 @@ describe('a server', () => {
   it('that is silent and holds its lock is not given up', async () => {
     const own = entry('busy');
     const key = await enterServer(store, own);
-    const lock = await holdServerLock({ connection: database.url, space: SERVER_LOCK_SPACE, key, onError: () => {} });
+    const lock = await holdServerLock({
+      connection: database.url,
+      space: SERVER_LOCK_SPACE,
+      key,
+      onError: () => {},
+    });
     stops.push(() => lock.release());
     const job = await runningStepOf(own.id);
-    await sql`update worker set last_seen_at = clock_timestamp() - interval '1 hour' where id = ${own.id}`.execute(store.db);
+    await sql`update worker set last_seen_at = clock_timestamp() - interval '1 hour' where id = ${own.id}`.execute(
+      store.db,
+    );
     const observer = uuid();
     const isSilent = async () => (await findSilentServers(store.db, observer, SILENCE_MS)).length === 1;
     // Silence counts from the start of the database at the earliest.
@@ -102,13 +117,21 @@ describe('a server', () => {
     expect(await findDeadServers(store, observer, SILENCE_MS)).toEqual([]);
     expect(await work.statusesOf(store.db, job)).toEqual(['running']);
     await lock.release();
-    await work.until('the lock to be free', async () => (await findDeadServers(store, observer, SILENCE_MS)).length === 1);
+    await work.until(
+      'the lock to be free',
+      async () => (await findDeadServers(store, observer, SILENCE_MS)).length === 1,
+    );
   });
 
   it('that died has its steps rescued about 3 s later, long before their claims expire', async () => {
     const own = entry('doomed');
     const key = await enterServer(store, own);
-    const lock = await holdServerLock({ connection: database.url, space: SERVER_LOCK_SPACE, key, onError: () => {} });
+    const lock = await holdServerLock({
+      connection: database.url,
+      space: SERVER_LOCK_SPACE,
+      key,
+      onError: () => {},
+    });
     const job = await runningStepOf(own.id);
     startObserver();
     await sql`update worker set last_seen_at = clock_timestamp() where id = ${own.id}`.execute(store.db);
@@ -118,18 +141,28 @@ describe('a server', () => {
     const ms = performance.now() - died;
     expect(ms).toBeGreaterThan(SILENCE_MS - 100);
     expect(ms).toBeLessThan(4_500);
-    const { rows } = await sql<{ outcome: string }>`select outcome from attempt where job_id = ${job}`.execute(store.db);
+    const { rows } = await sql<{
+      outcome: string;
+    }>`select outcome from attempt where job_id = ${job}`.execute(store.db);
     expect(rows).toEqual([{ outcome: 'lost' }]);
-    await work.until('its entry to go', async () => (await findSilentServers(store.db, uuid(), 0)).length === 0);
+    await work.until(
+      'its entry to go',
+      async () => (await findSilentServers(store.db, uuid(), 0)).length === 0,
+    );
   });
 
   it('that has just lost its own database gives nobody up', async () => {
     const own = entry('doomed');
     await enterServer(store, own);
     const job = await runningStepOf(own.id);
-    await sql`update worker set last_seen_at = clock_timestamp() - interval '1 hour' where id = ${own.id}`.execute(store.db);
+    await sql`update worker set last_seen_at = clock_timestamp() - interval '1 hour' where id = ${own.id}`.execute(
+      store.db,
+    );
     await sql`update step set claim_expires_at = clock_timestamp() - interval '1 s'`.execute(store.db);
-    await work.until('the silence', async () => (await findSilentServers(store.db, uuid(), SILENCE_MS)).length === 1);
+    await work.until(
+      'the silence',
+      async () => (await findSilentServers(store.db, uuid(), SILENCE_MS)).length === 1,
+    );
     let passes = 0;
     let since = performance.now();
     const trustedSince = () => {

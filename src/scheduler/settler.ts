@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { Store } from '../database/store.ts';
 import { sqlState } from '../database/sql-state.ts';
+import type { Store } from '../database/store.ts';
 import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
 import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
 
@@ -12,6 +12,8 @@ const BUSY_MS = 100;
 // Each waits on a connection of its own; stuck jobs must not take them all.
 const MOST_WAITERS = 3;
 const ERROR_TRIES = 20;
+// A lost connection fails a batch two or three times; what goes on failing may be the fault of one job in it.
+const ERRORS_TOGETHER = 3;
 
 /** Collects outcomes and writes them in batches: group commit, with no delay when idle. */
 export interface Settler {
@@ -25,6 +27,13 @@ interface Entry {
   since: number;
   busy: number;
   errors: number;
+  /** Its job shares no batch: one that cannot be written must not keep others from being written. */
+  alone: boolean;
+}
+
+function fits(entry: Entry, first: Entry | undefined): boolean {
+  if (first === undefined || !(entry.alone || first.alone)) return true;
+  return entry.outcome.job_id === first.outcome.job_id;
 }
 
 /**
@@ -41,6 +50,7 @@ export function createSettler(options: {
 }): Settler {
   const { store, log } = options;
   let waiting: Entry[] = [];
+  let scheduled = false;
   let inFlight = 0;
   let waiters = 0;
   let delayed = 0;
@@ -52,7 +62,8 @@ export function createSettler(options: {
     const batch: Entry[] = [];
     const rest: Entry[] = [];
     for (const entry of waiting) {
-      if (batch.length < BATCH && !jobsInFlight.has(entry.outcome.job_id)) batch.push(entry);
+      if (batch.length < BATCH && !jobsInFlight.has(entry.outcome.job_id) && fits(entry, batch[0]))
+        batch.push(entry);
       else rest.push(entry);
     }
     waiting = rest;
@@ -60,6 +71,7 @@ export function createSettler(options: {
   };
 
   const start = () => {
+    scheduled = false;
     while (inFlight < IN_FLIGHT && waiting.length > 0) {
       const batch = nextBatch();
       if (batch.length === 0) return;
@@ -72,9 +84,8 @@ export function createSettler(options: {
   };
 
   const settle = async (batch: Entry[], mode: 'skip' | 'wait') => {
-    // A stuck job is waited for on a connection of its own, beside the batches.
+    // A stuck job is waited for on a connection of its own, beside the batches; its waiter is counted already.
     if (mode === 'skip') inFlight += 1;
-    else waiters += 1;
     const jobs = new Set(batch.map((entry) => entry.outcome.job_id));
     for (const job of jobs) jobsInFlight.add(job);
     const outcomes = batch.map((entry) => entry.outcome);
@@ -116,8 +127,15 @@ export function createSettler(options: {
       const stuck = entries.some(
         (entry) => entry.busy >= BUSY_TRIES || performance.now() - entry.since >= BUSY_MS,
       );
-      if (stuck && waiters < MOST_WAITERS) later(entries, 0, (kept) => void settle(kept, 'wait'));
-      else later(entries, BUSY_RETRY_MS, (kept) => waiting.push(...kept));
+      if (stuck && waiters < MOST_WAITERS) {
+        waiters += 1;
+        later(entries, 0, (kept) => void settle(kept, 'wait'));
+      } else {
+        const tries = Math.max(...entries.map((entry) => entry.busy));
+        later(entries, BUSY_RETRY_MS * Math.min(tries, BUSY_MS / BUSY_RETRY_MS), (kept) =>
+          waiting.push(...kept),
+        );
+      }
     }
   };
 
@@ -126,19 +144,28 @@ export function createSettler(options: {
     const state = sqlState(error);
     const passing = state === undefined || /^(08|53|57|55|40|25)/.test(state);
     const level = passing ? 'warn' : 'error';
-    log[level]({ err: error, outcomes: batch.length }, 'could not write outcomes; they are kept and tried again');
+    log[level](
+      { err: error, outcomes: batch.length },
+      'could not write outcomes; they are kept and tried again',
+    );
     const kept = batch.filter((entry) => passing || entry.errors < ERROR_TRIES);
-    for (const entry of batch) entry.errors += 1;
+    for (const entry of batch) {
+      entry.errors += 1;
+      entry.alone = !passing || entry.errors >= ERRORS_TOGETHER;
+    }
     for (const entry of batch) if (!kept.includes(entry)) options.onSettled(entry.outcome, 'claim_lost');
     const tries = Math.min(...batch.map((entry) => entry.errors));
-    later(kept, Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2), (entries) => waiting.push(...entries));
+    later(kept, Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2), (entries) =>
+      waiting.push(...entries),
+    );
   };
 
   return {
     push(outcome) {
-      waiting.push({ outcome, since: performance.now(), busy: 0, errors: 0 });
+      waiting.push({ outcome, since: performance.now(), busy: 0, errors: 0, alone: false });
       // Outcomes that end in the same turn of the event loop share a batch.
-      if (waiting.length === 1) setImmediate(start);
+      if (!scheduled) setImmediate(start);
+      scheduled = true;
     },
     idle() {
       if (waiting.length + inFlight + waiters + delayed === 0) return Promise.resolve();

@@ -2,6 +2,7 @@ import type { Store } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { RunningStep } from '../repositories/find-due.ts';
+import { readLogEnd } from '../repositories/read-logs.ts';
 import { insertLogChunk } from '../repositories/step-logs.ts';
 
 /** What ends a log that has reached its limit. */
@@ -9,8 +10,8 @@ const CUT_MARK = `\n[holdfast: the log was cut here, at ${LIMITS.logBytesPerAtte
 
 /**
  * Appends bytes to the log of a claim's attempt, `start` being where they belong; past the limit only a cut mark is
- * written. Returns where the next bytes belong, or null when nothing more is taken: the claim is over, the log is
- * full, or `start` is not where the log ends.
+ * written. The same bytes again, after an answer that was lost, are written once. Returns where the next bytes belong, or
+ * null when nothing more is taken: the claim is over, the log is full, or `start` is not where the log ends.
  */
 export async function appendLog(
   store: Store,
@@ -26,7 +27,11 @@ export async function appendLog(
     let next = start;
     for (let from = 0; from < data.length; from += LIMITS.logChunkBytes) {
       const chunk = data.subarray(from, from + LIMITS.logChunkBytes);
-      if (!(await insertLogChunk(tx, claim, next, chunk))) return null;
+      if (!(await insertLogChunk(tx, claim, next, chunk))) {
+        // Written together or not at all: a log that ends right behind these bytes has them.
+        next = start + data.length;
+        return cut || (await readLogEnd(tx, claim)) !== next ? null : next;
+      }
       next += chunk.length;
     }
     return cut ? null : next;

@@ -12,9 +12,10 @@ export async function deleteTerminalJobs(tx: Tx, ids: readonly string[]): Promis
     order by id for update skip locked`.execute(tx);
   const mine = rows.map((row) => row.id);
   if (mine.length === 0) return 0;
+  // Steps before their logs: a chunk on its way holds its step, and comes before this or finds no step any more.
+  await sql`delete from step where job_id = any(${sql.val(mine)}::uuid[])`.execute(tx);
   await sql`delete from step_log where job_id = any(${sql.val(mine)}::uuid[])`.execute(tx);
   await sql`delete from attempt where job_id = any(${sql.val(mine)}::uuid[])`.execute(tx);
-  await sql`delete from step where job_id = any(${sql.val(mine)}::uuid[])`.execute(tx);
   await sql`delete from job where id = any(${sql.val(mine)}::uuid[])`.execute(tx);
   return mine.length;
 }

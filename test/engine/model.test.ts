@@ -13,8 +13,10 @@ import * as operations from './random-operations.ts';
  * Replays with SEED=… OPERATIONS=…; several seeds are given by a list with commas. Without, a few fixed seeds and one
  * of the day: what a longer search finds stays found, and each day looks elsewhere.
  */
-const SEEDS = (process.env.SEED ?? `1,2,3,4,${Math.floor(Date.now() / 86_400_000)}`).split(',').map(Number);
-const OPERATIONS = Number(process.env.OPERATIONS ?? 250);
+const SEEDS = (process.env.SEED ?? `1,2,102,104,${Math.floor(Date.now() / 86_400_000)}`)
+  .split(',')
+  .map(Number);
+const OPERATIONS = Number(process.env.OPERATIONS ?? 350);
 const MOST_JOBS_KEPT = 12;
 
 type Operation = (world: operations.World) => Promise<string>;

@@ -1,0 +1,41 @@
+/**
+ * The long form of the tests of the engine: many seeds of the model test, a minute of two servers on one database, a
+ * chain of 10,000 steps run to its end. `npm run proof`; MINUTES (default 10) says how long the model test goes on.
+ * Ends at the first failure, with the line that replays it.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const MINUTES = Number(process.env.MINUTES ?? 10);
+const SEEDS_AT_ONCE = 10;
+const OPERATIONS = 600;
+const vitest = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
+
+/** Runs one test file with settings of its own; ends the proof when it fails. */
+function prove(what: string, file: string, settings: Record<string, string>): void {
+  process.stdout.write(`\n${what}\n`);
+  const { status } = spawnSync(vitest, ['run', file], {
+    stdio: 'inherit',
+    env: { ...process.env, ...settings },
+  });
+  if (status !== 0) {
+    process.stderr.write(`proof failed: ${what}\n`);
+    process.exit(1);
+  }
+}
+
+const started = performance.now();
+let seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000_000));
+let operations = 0;
+
+prove('two servers on one database for a minute', 'test/engine/concurrency.test.ts', { SECONDS: '60' });
+prove('a chain of 10,000 steps, to its end', 'test/engine/scale.test.ts', { CHAIN: '10000' });
+prove('what was tried', 'test/engine/tried', {});
+while (performance.now() - started < MINUTES * 60_000) {
+  const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
+  const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };
+  prove(`the model test, seeds ${seeds[0]} to ${seeds.at(-1)}`, 'test/engine/model.test.ts', settings);
+  seed += SEEDS_AT_ONCE;
+  operations += SEEDS_AT_ONCE * OPERATIONS;
+}
+process.stdout.write(`\nproved: ${operations} random operations as the oracle says\n`);

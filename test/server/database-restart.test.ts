@@ -29,13 +29,16 @@ async function outcomesOf(connection: EmbeddedConnection): Promise<string[]> {
   }
 }
 
-/** The job has ended as if nothing had happened: every step ran once. */
+/**
+ * The job has ended as if nothing had happened: every step ran once. Steps that were claimed and could not be loaded
+ * any more may have been given back before they ran.
+ */
 async function expectUntouched(server: ServerProcess, id: string, file: string): Promise<void> {
   expect(await untilJob(server, id, isOver)).toMatchObject({ status: 'succeeded', progress: 1 });
   const ran = executions(file);
   for (const step of await allSteps(server, id)) {
-    expect(step).toMatchObject({ attempt: 1, failures: 0, losses: 0 });
-    expect(ran.get(step.name), step.name).toEqual([1]);
+    expect(step).toMatchObject({ failures: 0, losses: 0 });
+    expect(ran.get(step.name), step.name).toEqual([step.attempt]);
   }
 }
 
@@ -50,7 +53,7 @@ describe('a server whose database dies under load', () => {
     process.kill(postmaster, 'SIGKILL');
     await until(() => ![postmaster, undefined].includes(postmasterOf(folder)));
     await expectUntouched(server, id, file);
-    expect(await outcomesOf(databaseOf(folder))).toEqual([]);
+    expect(await outcomesOf(databaseOf(folder))).not.toContain('lost');
   });
 
   it('waits for one that somebody else runs, for seconds, and goes on without losing an attempt', async () => {
@@ -58,7 +61,8 @@ describe('a server whose database dies under load', () => {
     const file = join(newDataDir({ mode: 0o700 }), 'executions');
     const owner = await startOwner(folder);
     const cluster = join(folder, 'postgres');
-    const server = await startServer({ DATABASE_URL: urlOf(owner.connection) });
+    // The claims expire during the outage, which says nothing about who holds them.
+    const server = await startServer({ DATABASE_URL: urlOf(owner.connection), CLAIM_TTL: '2s' });
     const id = await submit(server, countingJob(file, JOB));
     await untilJob(server, id, (job) => job.steps.succeeded >= 25 && job.steps.running > 0);
     const postmaster = livePostmaster(cluster) as number;
@@ -70,7 +74,7 @@ describe('a server whose database dies under load', () => {
     expect(livePostmaster(cluster)).toBeUndefined();
     process.kill(owner.pid, 'SIGCONT');
     await expectUntouched(server, id, file);
-    expect(await outcomesOf(owner.connection)).toEqual([]);
+    expect(await outcomesOf(owner.connection)).not.toContain('lost');
   });
 });
 

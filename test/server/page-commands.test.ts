@@ -49,7 +49,7 @@ describe('a page of commands', () => {
       n: 77,
     };
     expect(json(printed, actual)).toBeNull();
-    expect(json(printed, { ...actual, status: 'running' })).toContain('/status');
+    expect(json(printed, { ...actual, status: 'cancelled' })).toContain('/status');
     expect(json(printed, { ...actual, n: '77' })).toContain('/n');
     expect(json(printed, { ...actual, n: null })).toContain('/n');
     expect(json(printed, { ...actual, list: [] })).toContain('/list');

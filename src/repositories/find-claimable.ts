@@ -26,17 +26,43 @@ export async function lockClaimableJobs(tx: Tx, wanted: Wanted, mode: 'wait' | '
   );
 }
 
+// As many as the largest job may have ready: so far a look past one busy job must reach.
+const FAR_STEPS = LIMITS.stepsPerJob;
+const FAR_JOBS = 256;
+
+/** Locks jobs that nobody holds, looking far past the first ones: for when those are stuck. */
+export async function lockFartherJobs(tx: Tx, wanted: Wanted): Promise<LockedJob[]> {
+  return lockJobsWhere(
+    tx,
+    sql`id = any(array(
+      with recursive ${lanes(wanted)}
+      select c.job_id from pair
+      cross join lateral (${firstOfPair(sql`s.job_id, s.priority, s.turn`, sql.lit(FAR_STEPS))}) c
+      group by c.job_id order by max(c.priority) desc, min(c.turn) limit ${sql.lit(FAR_JOBS)}
+    ))`,
+    'skip',
+  );
+}
+
 /**
- * Picks the steps to take from locked jobs, in order. It looks past steps of jobs that are not locked, but not far:
- * better a short answer than a long scan.
+ * Picks the steps to take from locked jobs, in order. `near` looks past steps of jobs that are not locked, but not
+ * far: better a short answer than a long scan. `far` reads every ready step of the locked jobs.
  */
-export async function pickReadySteps(tx: Tx, wanted: Wanted, jobIds: readonly string[]): Promise<LoadedStep[]> {
+export async function pickReadySteps(
+  tx: Tx,
+  wanted: Wanted,
+  jobIds: readonly string[],
+  reach: 'near' | 'far',
+): Promise<LoadedStep[]> {
+  const isLocked = sql`s.job_id = any(${sql.val([...jobIds])}::uuid[])`;
+  const candidates =
+    reach === 'near'
+      ? firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)
+      : firstOfPair(STEP_COLUMNS, sql`pair.max`, isLocked);
   const { rows } = await sql<LoadedStep>`
     with recursive ${lanes(wanted)}
-    select c.* from pair
-    cross join lateral (${firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)}) c
-    where c.job_id = any(${sql.val([...jobIds])}::uuid[])
-    order by c.priority desc, c.turn`.execute(tx);
+    select s.* from pair cross join lateral (${candidates}) s
+    where ${isLocked} order by s.priority desc, s.turn`.execute(tx);
   return rows;
 }
 
@@ -56,8 +82,12 @@ function lanes({ uses, queues }: Wanted): RawBuilder<unknown> {
 }
 
 // A lateral limit a pair reads only what it returns; one condition over all pairs would sort every ready row.
-function firstOfPair(columns: RawBuilder<unknown>, limit: RawBuilder<unknown>): RawBuilder<unknown> {
+function firstOfPair(
+  columns: RawBuilder<unknown>,
+  limit: RawBuilder<unknown>,
+  condition: RawBuilder<unknown> = sql`true`,
+): RawBuilder<unknown> {
   return sql`select ${columns} from step s
-    where s.status = 'ready' and s.queue = pair.queue and s.uses = pair.uses
+    where s.status = 'ready' and s.queue = pair.queue and s.uses = pair.uses and ${condition}
     order by s.priority desc, s.turn limit ${limit}`;
 }

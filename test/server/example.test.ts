@@ -10,7 +10,7 @@ import { ROOT, type ServerProcess, startServer, stopEverything } from '../suppor
 import { getStep } from './steps-that-count.ts';
 
 const PAGE = readFileSync(join(ROOT, 'examples/README.md'), 'utf8');
-const DEFINITION = readFileSync(join(ROOT, 'examples/hash-node-modules.json'), 'utf8');
+const DEFINITION = readFileSync(join(ROOT, 'examples/hash-packages.json'), 'utf8');
 
 let database: TestDatabase;
 let server: ServerProcess;

@@ -28,6 +28,8 @@ export interface HandOff {
   ttlMs: number;
   /** Whether this worker takes the step; called once a promoted step, in order. */
   take(step: StepState, jobId: string): boolean;
+  /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
+  granted?: (claim: ClaimedStep) => void;
 }
 
 export interface AdvanceOptions {
@@ -99,7 +101,9 @@ function handOffPromoted(draft: JobDraft, handOff: HandOff): ClaimedStep[] {
   const claims: ClaimedStep[] = [];
   for (const step of draft.promoted) {
     if (!handOff.take(step, draft.job.id)) continue;
-    claims.push(claimInDraft(draft, step, handOff.workerId, handOff.ttlMs));
+    const claim = claimInDraft(draft, step, handOff.workerId, handOff.ttlMs);
+    handOff.granted?.(claim);
+    claims.push(claim);
   }
   return claims;
 }

@@ -20,6 +20,8 @@ type Request = Wanted & {
   ttlMs: number;
   /** A last word on each step, in order: false leaves it to others. */
   accept?: (step: StepState) => boolean;
+  /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
+  granted?: (claim: ClaimedStep) => void;
 };
 
 /**
@@ -53,9 +55,10 @@ async function claimFrom(store: Store, request: Request, reach: 'near' | 'far'):
     const claims = picked.flatMap(({ job_id, ordinal }) => {
       const draft = byId.get(job_id);
       const step = draft?.steps.get(ordinal);
-      return draft && step && (request.accept?.(step) ?? true)
-        ? [claimInDraft(draft, step, request.workerId, request.ttlMs)]
-        : [];
+      if (!draft || !step || !(request.accept?.(step) ?? true)) return [];
+      const claim = claimInDraft(draft, step, request.workerId, request.ttlMs);
+      request.granted?.(claim);
+      return [claim];
     });
     await saveDrafts(tx, drafts);
     return { claims, drafts };

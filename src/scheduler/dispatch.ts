@@ -78,17 +78,14 @@ export function startDispatch(options: {
   };
 
   const start = async (claims: ClaimedStep[]) => {
+    if (claims.length === 0) return;
     for (const claim of claims) held.add(claim, actionOf(claim.uses)?.instant ?? false, handOffs.lengthOf(claim));
-    try {
-      const handouts = new Map((await handOut(store, claims)).map((handout) => [handout.claim_id, handout]));
-      for (const claim of claims) {
-        const handout = handouts.get(claim.claim_id);
-        if (handout) void run(claim, handout);
-        else end(claim, null);
-      }
-    } catch (error) {
-      log.warn({ err: error, steps: claims.length }, 'could not load claimed steps; giving them back');
-      for (const claim of claims) end(claim, { kind: 'released' });
+    const handouts = await handOutPatiently(claims, { store, log, ms: settings.claimTtlMs, stopped: () => stopping });
+    for (const claim of claims) {
+      const handout = handouts?.get(claim.claim_id);
+      if (handout) void run(claim, handout);
+      // Nothing was loaded: given back. This one was not: it is no longer, or never became, ours.
+      else end(claim, handouts === null ? { kind: 'released' } : null);
     }
   };
 
@@ -119,9 +116,18 @@ export function startDispatch(options: {
         return true;
       };
       const reserved = { slot: 0, instant: 0 };
-      const claims = await claimSteps(store, { workerId, uses, queues, ttlMs: claimTtlMs, accept }).finally(() =>
-        held.giveBack(reserved),
-      );
+      const granted: ClaimedStep[] = [];
+      const wanted = { workerId, uses, queues, ttlMs: claimTtlMs, accept };
+      let claims: ClaimedStep[];
+      try {
+        claims = await claimSteps(store, { ...wanted, granted: (claim) => granted.push(claim) });
+      } catch (error) {
+        // The answer may have got lost after the commit: whether they are ours shows when they are loaded.
+        void start(granted);
+        throw error;
+      } finally {
+        held.giveBack(reserved);
+      }
       const short = Math.min(...uses.map(({ max }) => max)) > claims.length;
       handOffs.cameBack(short);
       if (claims.length > 0) void start(claims);
@@ -144,4 +150,24 @@ export function startDispatch(options: {
       await keeper.stop();
     },
   };
+}
+
+/**
+ * Loads what claims need, again and again while the database is away: claims that are extended meanwhile need not be
+ * lost. Null when the server stops, or when that took longer than `ms`.
+ */
+async function handOutPatiently(
+  claims: ClaimedStep[],
+  options: { store: Store; log: Logger; ms: number; stopped: () => boolean },
+): Promise<Map<string, RenderedHandout> | null> {
+  const giveUpAt = performance.now() + options.ms;
+  for (;;) {
+    try {
+      return new Map((await handOut(options.store, claims)).map((handout) => [handout.claim_id, handout]));
+    } catch (error) {
+      options.log.warn({ err: error, steps: claims.length }, 'could not load claimed steps; trying again');
+      if (options.stopped() || performance.now() > giveUpAt) return null;
+      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+    }
+  }
 }

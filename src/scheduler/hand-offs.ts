@@ -6,10 +6,20 @@ import type { HeldSteps, Kind } from './held-steps.ts';
 // So many steps in a row may go from hand to hand in one slot, then the queue has its turn.
 const LONGEST_CHAIN = 16;
 
+/** What one batch may take. */
+export interface Offer {
+  /** Makes the offer for one try of the transaction. */
+  handOff: () => HandOff;
+  /** What was taken in the last try, whether or not its commit was heard of. */
+  granted: () => ClaimedStep[];
+  /** Gives the reservations back. */
+  end: () => void;
+}
+
 /** Decides which promoted steps this server takes straight from the settle that freed them. */
 export interface HandOffs {
-  /** An offer for one batch; `handOff` starts it anew at every try, `end` gives its reservations back. */
-  offer(outcomes: readonly StepOutcome[]): { handOff: () => HandOff; end: () => void };
+  /** An offer for one batch of outcomes. */
+  offer(outcomes: readonly StepOutcome[]): Offer;
   /** Takes note of a step claimed from the queue: what sorts before it was nobody else's turn. */
   claimed(step: StepState): void;
   /** Takes note whether the last claim found fewer steps than there was room for. */
@@ -28,7 +38,7 @@ export function createHandOffs(options: {
   kindOf: (step: StepState) => Kind | null;
 }): HandOffs {
   const { held, settings } = options;
-  const chains = new Map<string, number>();
+  const chains = new WeakMap<ClaimedStep, number>();
   let queueIsEmpty = true;
   let last: { priority: number; turn: number } | null = null;
 
@@ -47,6 +57,7 @@ export function createHandOffs(options: {
         chainOf.set(job_id, Math.max(chain, chainOf.get(job_id) ?? 0));
       }
       const mine = { slot: 0, instant: 0 };
+      let granted: ClaimedStep[] = [];
       const giveBack = () => {
         held.giveBack(mine);
         mine.slot = 0;
@@ -58,14 +69,23 @@ export function createHandOffs(options: {
         if (kind === null || chain > LONGEST_CHAIN || !isInTurn(step)) return false;
         if (!held.reserve(kind)) return false;
         mine[kind] += 1;
-        chains.set(`${jobId}/${step.ordinal}`, chain);
         return true;
       };
       return {
         handOff: () => {
           giveBack();
-          return { workerId: settings.workerId, ttlMs: settings.claimTtlMs, take };
+          granted = [];
+          return {
+            workerId: settings.workerId,
+            ttlMs: settings.claimTtlMs,
+            take,
+            granted(claim) {
+              granted.push(claim);
+              chains.set(claim, chainOf.get(claim.job_id) ?? 1);
+            },
+          };
         },
+        granted: () => granted,
         end: giveBack,
       };
     },
@@ -75,11 +95,6 @@ export function createHandOffs(options: {
     cameBack(short) {
       queueIsEmpty = short;
     },
-    lengthOf(claim) {
-      const key = `${claim.job_id}/${claim.ordinal}`;
-      const chain = chains.get(key) ?? 0;
-      chains.delete(key);
-      return chain;
-    },
+    lengthOf: (claim) => chains.get(claim) ?? 0,
   };
 }

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import { sqlState } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
-import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
+import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
+import type { Offer } from './hand-offs.ts';
 
 const BATCH = 250;
 const IN_FLIGHT = 2;
@@ -38,13 +39,13 @@ function fits(entry: Entry, first: Entry | undefined): boolean {
 
 /**
  * `onSettled` is told of each outcome after its commit (or refusal); `offer` makes the hand-off for a batch, and
- * `onHandedOff` gets what it took, once committed. An outcome is kept and tried again while the database is away:
+ * `onHandedOff` gets what it took, once committed or when that is not known. An outcome is kept and tried again while the database is away:
  * its claim decides in the end.
  */
 export function createSettler(options: {
   store: Store;
   log: Logger;
-  offer: (outcomes: readonly StepOutcome[]) => { handOff: () => HandOff; end: () => void };
+  offer: (outcomes: readonly StepOutcome[]) => Offer;
   onSettled: (outcome: StepOutcome, result: SettleResult) => void;
   onHandedOff: (claims: ClaimedStep[]) => void;
 }): Settler {
@@ -101,6 +102,8 @@ export function createSettler(options: {
       if (busy.length > 0) tryBusyAgain(busy);
       if (claims.length > 0) options.onHandedOff(claims);
     } catch (error) {
+      // The answer may have got lost after the commit; what was taken then is ours. Whoever starts it will see.
+      if (offer.granted().length > 0) options.onHandedOff(offer.granted());
       tryFailedAgain(batch, error);
     } finally {
       offer.end();

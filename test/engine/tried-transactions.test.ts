@@ -86,7 +86,7 @@ describe('settling', () => {
     const settler = createSettler({
       store,
       log,
-      offer: () => ({ handOff: undefined as never, end: () => {} }),
+      offer: () => ({ handOff: undefined as never, granted: () => [], end: () => {} }),
       onSettled: ({ job_id, ordinal }, result) => results.set(`${job_id}/${ordinal}`, result),
       onHandedOff: () => {},
     });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../actions/shell-step.ts';
@@ -27,12 +27,13 @@ function longSteps(folder: string): object {
 }
 
 describe('a server killed while shell steps run', () => {
-  it('leaves no command behind, and another server on its database takes its steps over in seconds', async () => {
+  it('leaves no command and no file of theirs behind, and another server on its database takes its steps over in seconds', async () => {
     const database = await testDatabase();
     closers.push(database.close);
     const folder = newDataDir({ mode: 0o700 });
     const settings = { DATABASE_URL: database.url };
-    const doomed = await startServer(settings);
+    const TMPDIR = newDataDir({ mode: 0o700 });
+    const doomed = await startServer({ ...settings, TMPDIR });
     const id = await submit(doomed, longSteps(folder));
     const files = NAMES.map((name) => join(folder, name));
     await until(() => files.every((file) => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n')));
@@ -43,6 +44,7 @@ describe('a server killed while shell steps run', () => {
     const killedAt = Date.now();
     await doomed.kill();
     await until(() => pids.filter(isRunning).length === 0, 2_000);
+    await until(() => readdirSync(TMPDIR).length === 0, 2_000);
     expect(await untilJob(other, id, isOver)).toMatchObject({ status: 'succeeded' });
     const steps = await Promise.all(NAMES.map((name) => getStep(other, id, name)));
     for (const step of steps) {

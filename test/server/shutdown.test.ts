@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isRunning } from '../actions/shell-step.ts';
@@ -44,7 +44,8 @@ describe('a server that is told to stop (SIGTERM)', () => {
   it('lets steps finish, claims no more, gives the rest back uncharged and takes its database along', async () => {
     const folder = newDataDir();
     const marks = newDataDir({ mode: 0o700 });
-    const settings = { DATA_DIR: folder, SHUTDOWN_GRACE: '1500ms' };
+    const TMPDIR = newDataDir({ mode: 0o700 });
+    const settings = { DATA_DIR: folder, SHUTDOWN_GRACE: '1500ms', TMPDIR };
     const server = await startServer(settings);
     const id = await submit(server, twoSteps(marks));
     await until(() => ['quick.1', 'long.1'].every((name) => existsSync(join(marks, name))));
@@ -71,6 +72,7 @@ describe('a server that is told to stop (SIGTERM)', () => {
     expect(existsSync(join(marks, 'late'))).toBe(false);
     expect(Date.now() - toldAt).toBeLessThan(10_000);
     expect([postmaster, command].filter(isRunning)).toEqual([]);
+    expect(readdirSync(TMPDIR)).toEqual([]);
     expect(server.logLines().filter(({ level }) => level !== 'info')).toEqual([]);
 
     const next = await startServer(settings);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
 import { dataFolder, type EmbeddedConnection, readDetails } from '../../src/database/embedded-settings.ts';
-import { cleanUp, until } from './embedded.ts';
+import { cleanUp, newDataDir, until } from './embedded.ts';
 
 /** The clone's root. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -44,8 +44,9 @@ process.on('exit', () => {
 
 /** The environment of a server: the settings given, and none of this process's own. */
 function environment(settings: Record<string, string>): Record<string, string> {
-  const { PATH = '', HOME = '', LANG = '', TMPDIR } = process.env;
-  return { PATH, HOME, LANG, ...(TMPDIR === undefined ? {} : { TMPDIR }), PORT: '0', ...settings };
+  const { PATH = '', HOME = '', LANG = '' } = process.env;
+  // A folder of its own, because a server that is killed may leave temporary files behind.
+  return { PATH, HOME, LANG, TMPDIR: newDataDir({ mode: 0o700 }), PORT: '0', ...settings };
 }
 
 /** A server process that may well refuse to start. */

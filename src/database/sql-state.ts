@@ -4,3 +4,9 @@ export function sqlState(error: unknown): string | undefined {
   // No SQLSTATE begins with E, but EPIPE and its like have five letters too.
   return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
+
+/** Whether an error has to do with the moment, not with what was written: a lost connection, a lock, a shutdown. */
+export function passesByItself(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === undefined || /^(08|53|57|55|40|25)/.test(state);
+}

@@ -1,13 +1,12 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { openDraft } from '../domain/draft.ts';
 import { evaluateCondition } from '../domain/expression.ts';
 import { type Decision, decideStep } from '../domain/propagate.ts';
 import { scopeOf } from '../domain/scope.ts';
-import { loadStepsAndDependents } from '../repositories/load-steps.ts';
 import { loadReads, loadUndecidedSteps, type UndecidedStep } from '../repositories/load-scopes.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
-import { addLoaded, advanceJobs, announce } from './advance-jobs.ts';
+import { loadStepsAndDependents } from '../repositories/load-steps.ts';
+import { addLoaded, advanceJobs } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 
 const BATCH = 200;
 
@@ -21,21 +20,22 @@ export async function decideConditions(store: Store, limit: number = BATCH): Pro
   if (undecided.length === 0) return 0;
   const decided: (UndecidedStep & { decision: Decision })[] = [];
   for (const step of undecided) decided.push({ ...step, decision: await evaluate(store, step) });
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, [...new Set(decided.map((step) => step.job_id))], 'skip');
-    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-    const mine = decided.filter((step) => drafts.has(step.job_id));
-    if (mine.length === 0) return [];
-    addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
-    for (const { job_id, ordinal, version, decision } of mine) {
-      const draft = drafts.get(job_id);
-      const step = draft?.steps.get(ordinal);
-      if (draft && step?.undecided && step.version === version) decideStep(draft, step, decision);
-    }
-    await advanceJobs(tx, [...drafts.values()]);
-    return [...drafts.values()];
-  });
-  announce(store, drafts);
+  await changeFreeJobs(
+    store,
+    decided.map((step) => step.job_id),
+    async (tx, locked) => {
+      const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+      const mine = decided.filter((step) => drafts.has(step.job_id));
+      addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+      for (const { job_id, ordinal, version, decision } of mine) {
+        const draft = drafts.get(job_id);
+        const step = draft?.steps.get(ordinal);
+        if (draft && step?.undecided && step.version === version) decideStep(draft, step, decision);
+      }
+      await advanceJobs(tx, [...drafts.values()]);
+      return [...drafts.values()];
+    },
+  );
   return undecided.length;
 }
 
@@ -52,5 +52,6 @@ async function evaluate(store: Store, step: UndecidedStep): Promise<Decision> {
 /** What a step fails with when the outputs that its expressions read are too large together. */
 export const INPUTS_TOO_LARGE = {
   code: 'inputs_too_large',
-  message: 'the outputs that its expressions read are larger than 8 MB together; pass references instead of data',
+  message:
+    'the outputs that its expressions read are larger than 8 MB together; pass references instead of data',
 };

@@ -1,14 +1,12 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { openDraft } from '../domain/draft.ts';
+import { renderTemplate } from '../domain/expression.ts';
 import { decideOutput } from '../domain/finish-job.ts';
 import type { Json } from '../domain/json.ts';
 import { scopeOf } from '../domain/scope.ts';
-import { renderTemplate } from '../domain/expression.ts';
 import { loadReads, loadUndecidedOutputs, type UndecidedOutput } from '../repositories/load-scopes.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
-import { announce } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 import { INPUTS_TOO_LARGE } from './decide-conditions.ts';
 
 const BATCH = 100;
@@ -26,8 +24,7 @@ export async function decideOutputs(store: Store, limit: number = BATCH): Promis
   for (const job of undecided) {
     rendered.set(job.id, { round: job.retry_round, decision: await evaluate(store, job) });
   }
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, [...rendered.keys()], 'skip');
+  await changeFreeJobs(store, [...rendered.keys()], async (tx, locked) => {
     const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
     for (const draft of drafts) {
       const found = rendered.get(draft.job.id);
@@ -38,7 +35,6 @@ export async function decideOutputs(store: Store, limit: number = BATCH): Promis
     await saveDrafts(tx, drafts);
     return drafts;
   });
-  announce(store, drafts);
   return undecided.length;
 }
 

@@ -1,11 +1,10 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/draft.ts';
 import { endAttempt } from '../domain/end-attempt.ts';
 import { findExpiredClaims, findStepsOfWorker, type RunningStep } from '../repositories/find-due.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
-import { addLoaded, advanceJobs, announce } from './advance-jobs.ts';
+import { addLoaded, advanceJobs } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 
 const BATCH = 200;
 
@@ -29,26 +28,32 @@ export async function rescueWorker(store: Store, workerId: string, limit: number
 
 async function giveBack(store: Store, found: RunningStep[], why: 'expired' | 'dead'): Promise<Rescue> {
   if (found.length === 0) return { found: 0, rescued: 0 };
-  const { drafts, rescued } = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, [...new Set(found.map((key) => key.job_id))], 'skip');
-    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-    const mine = found.filter((key) => drafts.has(key.job_id));
-    if (mine.length === 0) return { drafts: [], rescued: 0 };
-    addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
-    const rescued = mine.filter((key) => rescueStep(drafts.get(key.job_id) as JobDraft, key, why)).length;
-    await advanceJobs(tx, [...drafts.values()]);
-    return { drafts: [...drafts.values()], rescued };
-  });
-  announce(store, drafts);
-  return { found: found.length, rescued };
+  const drafts = await changeFreeJobs(
+    store,
+    found.map((key) => key.job_id),
+    async (tx, locked) => {
+      const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+      const mine = found.filter((key) => drafts.has(key.job_id));
+      addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+      for (const key of mine) rescueStep(drafts.get(key.job_id) as JobDraft, key, why);
+      await advanceJobs(tx, [...drafts.values()]);
+      return [...drafts.values()];
+    },
+  );
+  const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
+  return { found: found.length, rescued: found.filter((key) => isRescued(byId.get(key.job_id), key)).length };
 }
 
-function rescueStep(draft: JobDraft, key: RunningStep, why: 'expired' | 'dead'): boolean {
+function isRescued(draft: JobDraft | undefined, { ordinal, claim_id }: RunningStep): boolean {
+  const before = draft?.before.get(ordinal);
+  return before?.claim_id === claim_id && draft?.steps.get(ordinal)?.status !== 'running';
+}
+
+function rescueStep(draft: JobDraft, key: RunningStep, why: 'expired' | 'dead'): void {
   const step = draft.steps.get(key.ordinal);
-  if (step?.status !== 'running' || step.claim_id !== key.claim_id) return false;
+  if (step?.status !== 'running' || step.claim_id !== key.claim_id) return;
   // It may have been extended between the look and the lock.
-  if (why === 'expired' && (step.claim_expires_at ?? 0) > draft.now) return false;
+  if (why === 'expired' && (step.claim_expires_at ?? 0) > draft.now) return;
   const timedOut = (step.started_at ?? 0) + step.timeout_ms <= draft.now;
   endAttempt(draft, step, { kind: timedOut ? 'timed_out' : 'lost' }, Math.random());
-  return true;
 }

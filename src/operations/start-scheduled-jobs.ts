@@ -1,9 +1,8 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { moveJob, openDraft } from '../domain/draft.ts';
 import { findDueJobs } from '../repositories/find-due.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
-import { advanceJobs, announce } from './advance-jobs.ts';
+import { advanceJobs } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 
 const BATCH = 100;
 
@@ -11,8 +10,7 @@ const BATCH = 100;
 export async function startScheduledJobs(store: Store, limit: number = BATCH): Promise<number> {
   const due = await findDueJobs(store.db, limit);
   if (due.length === 0) return 0;
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, due, 'skip');
+  await changeFreeJobs(store, due, async (tx, locked) => {
     const drafts = locked
       .filter(({ job, now }) => job.status === 'scheduled' && (job.run_at ?? 0) <= now)
       .map(({ job, now }) => openDraft(job, [], now));
@@ -20,6 +18,5 @@ export async function startScheduledJobs(store: Store, limit: number = BATCH): P
     await advanceJobs(tx, drafts, { loadHeld: true });
     return drafts;
   });
-  announce(store, drafts);
   return due.length;
 }

@@ -1,13 +1,12 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { openDraft } from '../domain/draft.ts';
 import { timeOutJob } from '../domain/finish-job.ts';
 import { isTerminalJob } from '../domain/job-status.ts';
 import { findOverdueJobs } from '../repositories/find-due.ts';
 import { loadOpenSteps } from '../repositories/load-steps.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
-import { addLoaded, announce } from './advance-jobs.ts';
+import { addLoaded } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 
 const BATCH = 20;
 
@@ -15,18 +14,22 @@ const BATCH = 20;
 export async function timeOutJobs(store: Store, limit: number = BATCH): Promise<number> {
   const overdue = await findOverdueJobs(store.db, limit);
   if (overdue.length === 0) return 0;
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, overdue, 'skip');
+  await changeFreeJobs(store, overdue, async (tx, locked) => {
     // A retry by hand may have moved the deadline since.
     const drafts = locked
       .filter(({ job, now }) => !isTerminalJob(job.status) && job.deadline_at <= now)
       .map(({ job, now }) => openDraft(job, [], now));
     if (drafts.length === 0) return [];
-    addLoaded(drafts, await loadOpenSteps(tx, drafts.map((draft) => draft.job.id)));
+    addLoaded(
+      drafts,
+      await loadOpenSteps(
+        tx,
+        drafts.map((draft) => draft.job.id),
+      ),
+    );
     for (const draft of drafts) timeOutJob(draft);
     await saveDrafts(tx, drafts);
     return drafts;
   });
-  announce(store, drafts);
   return overdue.length;
 }

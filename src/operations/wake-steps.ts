@@ -1,11 +1,10 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
 import { openDraft } from '../domain/draft.ts';
 import { wakeStep } from '../domain/end-attempt.ts';
 import { findDueSteps } from '../repositories/find-due.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
-import { addLoaded, advanceJobs, announce } from './advance-jobs.ts';
+import { addLoaded, advanceJobs } from './advance-jobs.ts';
+import { changeFreeJobs } from './change-free-jobs.ts';
 
 const BATCH = 500;
 
@@ -16,22 +15,23 @@ const BATCH = 500;
 export async function wakeSteps(store: Store, limit: number = BATCH): Promise<number> {
   const due = await findDueSteps(store.db, limit);
   if (due.length === 0) return 0;
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, [...new Set(due.map((key) => key.job_id))], 'skip');
-    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-    const mine = due.filter((key) => drafts.has(key.job_id));
-    if (mine.length === 0) return [];
-    addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
-    for (const { job_id, ordinal } of mine) {
-      const draft = drafts.get(job_id);
-      const step = draft?.steps.get(ordinal);
-      if (draft && step?.status === 'waiting' && (step.wake_at ?? Number.POSITIVE_INFINITY) <= draft.now) {
-        wakeStep(draft, step);
+  await changeFreeJobs(
+    store,
+    due.map((key) => key.job_id),
+    async (tx, locked) => {
+      const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+      const mine = due.filter((key) => drafts.has(key.job_id));
+      addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+      for (const { job_id, ordinal } of mine) {
+        const draft = drafts.get(job_id);
+        const step = draft?.steps.get(ordinal);
+        if (draft && step?.status === 'waiting' && (step.wake_at ?? Number.POSITIVE_INFINITY) <= draft.now) {
+          wakeStep(draft, step);
+        }
       }
-    }
-    await advanceJobs(tx, [...drafts.values()]);
-    return [...drafts.values()];
-  });
-  announce(store, drafts);
+      await advanceJobs(tx, [...drafts.values()]);
+      return [...drafts.values()];
+    },
+  );
   return due.length;
 }

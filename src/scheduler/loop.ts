@@ -8,6 +8,19 @@ export interface Loop {
   stop(): Promise<void>;
 }
 
+/** Does one thing after the other, each also when one before it failed; then throws the first error. */
+export async function inTurn<Result>(things: readonly (() => Promise<Result>)[]): Promise<Result[]> {
+  const results: Result[] = [];
+  const errors: unknown[] = [];
+  for (const thing of things)
+    await thing().then(
+      (result) => results.push(result),
+      (error) => errors.push(error),
+    );
+  if (errors.length > 0) throw errors[0];
+  return results;
+}
+
 /**
  * Runs `pass` now and then after every `intervalMs`, jittered so that servers do not march in step; a pass may return
  * a shorter time until the next. A pass that fails is logged and comes again: a loop never ends by an error.
@@ -41,7 +54,10 @@ export function startLoop(options: {
       try {
         next = await options.pass();
       } catch (error) {
-        options.log.warn({ err: error, loop: options.name }, `the ${options.name} loop failed, it will try again`);
+        options.log.warn(
+          { err: error, loop: options.name },
+          `the ${options.name} loop failed, it will try again`,
+        );
       }
       const jitter = 0.9 + Math.random() * 0.2;
       await sleep(Math.max(0, Math.min(next ?? Number.POSITIVE_INFINITY, options.intervalMs * jitter)));

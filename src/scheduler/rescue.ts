@@ -3,7 +3,7 @@ import type { Store } from '../database/store.ts';
 import { findDeadServers, findPredecessors, removeServer } from '../operations/keep-server.ts';
 import { type Rescue, rescueExpired, rescueWorker } from '../operations/rescue-steps.ts';
 import { timeOutJobs } from '../operations/time-out-jobs.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { inTurn, type Loop, startLoop } from './loop.ts';
 
 const INTERVAL_MS = 500;
 const SILENCE_MS = 2000;
@@ -27,16 +27,23 @@ export function startRescue(options: {
     log,
     async pass() {
       const trusted = performance.now() - trustedSince();
-      if (trusted >= SILENCE_MS) {
-        for (const server of await findDeadServers(store, serverId, SILENCE_MS)) {
-          await rescueServer(store, log, server);
-        }
-      }
-      if (trusted >= claimTtlMs) reportRescue(log, await rescueExpired(store), 'claims that expired');
-      await timeOutJobs(store);
+      await inTurn([
+        async () => {
+          if (trusted >= SILENCE_MS) await rescueDeadServers(store, log, serverId);
+        },
+        async () => {
+          if (trusted >= claimTtlMs) reportRescue(log, await rescueExpired(store), 'claims that expired');
+        },
+        async () => void (await timeOutJobs(store)),
+      ]);
       return undefined;
     },
   });
+}
+
+async function rescueDeadServers(store: Store, log: Logger, serverId: string): Promise<void> {
+  const dead = await findDeadServers(store, serverId, SILENCE_MS);
+  await inTurn(dead.map((server) => () => rescueServer(store, log, server)));
 }
 
 /** Gives back at once what earlier servers on this data folder held: whoever owns the folder knows that they died. */

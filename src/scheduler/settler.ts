@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { sqlState } from '../database/sql-state.ts';
+import { passesByItself } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
@@ -143,9 +143,8 @@ export function createSettler(options: {
   };
 
   const tryFailedAgain = (batch: Entry[], error: unknown) => {
-    // A lock wait that ran out, or no SQLSTATE at all (a lost connection): it passes. Anything else may be ours.
-    const state = sqlState(error);
-    const passing = state === undefined || /^(08|53|57|55|40|25)/.test(state);
+    // What does not pass may be ours.
+    const passing = passesByItself(error);
     const level = passing ? 'warn' : 'error';
     log[level](
       { err: error, outcomes: batch.length },

@@ -5,10 +5,10 @@ import { decideOutputs } from '../operations/decide-outputs.ts';
 import { nextDue } from '../operations/next-due.ts';
 import { startScheduledJobs } from '../operations/start-scheduled-jobs.ts';
 import { wakeSteps } from '../operations/wake-steps.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { inTurn, type Loop, startLoop } from './loop.ts';
 
 const INTERVAL_MS = 1000;
-// Due work that nobody could take yet, because its job is locked, is looked at again after this.
+// What was left because its job is locked, or because it was too much for one pass, is looked at again after this.
 const BUSY_MS = 20;
 
 /**
@@ -21,13 +21,11 @@ export function startWake(store: Store, log: Logger): Loop {
     intervalMs: INTERVAL_MS,
     log,
     async pass() {
-      const found =
-        (await decideConditions(store)) +
-        (await decideOutputs(store)) +
-        (await wakeSteps(store)) +
-        (await startScheduledJobs(store));
+      const found = await inTurn(
+        [decideConditions, decideOutputs, wakeSteps, startScheduledJobs].map((work) => () => work(store)),
+      );
+      if (found.some((count) => count > 0)) return BUSY_MS;
       const due = await nextDue(store);
-      if (found > 0) return Math.max(0, Math.min(due ?? BUSY_MS, BUSY_MS));
       return due === null ? undefined : Math.max(BUSY_MS, due);
     },
   });

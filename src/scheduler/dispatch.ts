@@ -90,9 +90,13 @@ export function startDispatch(options: {
   };
 
   const run = async (claim: ClaimedStep, handout: RenderedHandout) => {
-    const { controller } = held.get(claim.claim_id) as Held;
+    const entry = held.get(claim.claim_id) as Held;
+    const { controller } = entry;
     const attemptLog = openAttemptLog(store, log, claim);
-    const attemptEnd = await runStep({ handout, catalogue, controller, attemptLog, progress: () => undefined, log });
+    const progress = (fraction: number) => {
+      entry.progress = fraction;
+    };
+    const attemptEnd = await runStep({ handout, catalogue, controller, attemptLog, progress, log });
     await attemptLog.close();
     end(claim, attemptEnd);
   };

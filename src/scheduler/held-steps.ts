@@ -14,6 +14,8 @@ export interface Held {
   ended: boolean;
   /** How many times in a row the slot went from step to step by hand-off. */
   chain: number;
+  /** What its action last reported of its progress, 0 to 1, and nobody has written yet. */
+  progress: number | null;
   /** When (`performance.now()`) its claim was last known to be valid for the whole ttl. */
   extendedAt: number;
 }
@@ -65,7 +67,15 @@ export function heldSteps(slots: number): HeldSteps {
   return {
     add(claim, instant, chain) {
       const controller = new AbortController();
-      held.set(claim.claim_id, { claim, controller, instant, ended: false, chain, extendedAt: performance.now() });
+      held.set(claim.claim_id, {
+        claim,
+        controller,
+        instant,
+        ended: false,
+        chain,
+        progress: null,
+        extendedAt: performance.now(),
+      });
       running += 1;
       if (instant) instants += 1;
       else busySlots += 1;

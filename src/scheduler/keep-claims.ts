@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { checkClaims, extendClaims } from '../operations/extend-claims.ts';
+import { reportProgress } from '../operations/report-progress.ts';
 import type { Held, HeldSteps } from './held-steps.ts';
 import { type Loop, startLoop } from './loop.ts';
 
@@ -10,7 +11,7 @@ const LOOK_MS = 30;
 
 /**
  * Keeps the claims of this server's running steps alive and stops actions whose claim is lost: cancelled, rescued or
- * timed out. Looks every second, and soon after something changed in a job that has a step here.
+ * timed out. Passes on what they report of their progress. Looks every second, and soon after something changed in a job that has a step here.
  */
 export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: number; log: Logger }): Loop {
   const { store, held, ttlMs, log } = options;
@@ -25,7 +26,15 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
     for (const entry of due) entry.extendedAt = now;
     const rest = old.filter((entry) => !due.includes(entry));
     stopLost(await checkClaims(store, rest.map(runningOf)), rest);
+    await report(held.all().filter((entry) => entry.progress !== null && !entry.ended));
     return Math.min(INTERVAL_MS, ttlMs / 3);
+  };
+
+  // At most once a pass, and so once a second: a report moves the job's version.
+  const report = async (entries: Held[]) => {
+    const reports = entries.map((entry) => ({ ...runningOf(entry), progress: entry.progress ?? 0 }));
+    for (const entry of entries) entry.progress = null;
+    await reportProgress(store, reports);
   };
 
   const look = async () => {

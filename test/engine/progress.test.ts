@@ -41,7 +41,12 @@ it('shows what a running step reports of its progress, on the step and in the jo
   });
   const job = () => database.db.selectFrom('job').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   const step = () =>
-    database.db.selectFrom('step').selectAll().where('job_id', '=', id).where('ordinal', '=', 0).executeTakeFirstOrThrow();
+    database.db
+      .selectFrom('step')
+      .selectAll()
+      .where('job_id', '=', id)
+      .where('ordinal', '=', 0)
+      .executeTakeFirstOrThrow();
 
   await until(() => started === 1);
   const { version } = await job();

@@ -29,7 +29,11 @@ function startSettler() {
   const settler = createSettler({
     store,
     log,
-    offer: () => ({ handOff: () => ({ workerId: '', ttlMs: 0, take: () => false }), granted: () => [], end: () => undefined }),
+    offer: () => ({
+      handOff: () => ({ workerId: '', ttlMs: 0, take: () => false }),
+      granted: () => [],
+      end: () => undefined,
+    }),
     onSettled: ({ claim_id }) => void settledAt.set(claim_id, performance.now()),
     onHandedOff: () => undefined,
   });

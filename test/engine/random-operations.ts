@@ -77,6 +77,9 @@ export async function claim(world: World, probability = 0.6): Promise<string> {
   if (claims.length !== chosen.length || !claims.every(isChosen)) {
     throw new Error(`claimed ${claims.length} steps, not the ${chosen.length} that are ready`);
   }
+  // In an order that the clock has no part in, so that a seed replays.
+  const order = [...world.jobs.keys()];
+  claims.sort((a, b) => order.indexOf(a.job_id) - order.indexOf(b.job_id) || a.ordinal - b.ordinal);
   for (const taken of claims) noteClaim(world, taken, workerId);
   return `claim ${namesOf(chosen)}`;
 }
@@ -103,12 +106,21 @@ export async function settle(world: World): Promise<string> {
       } as never);
     }
   }
-  for (const { job_id, ordinal, claim_id } of random.chance(0.3) ? world.claims.slice(-40) : []) {
-    if (random.chance(0.1))
-      sent.push({ ...randomEnd(random), outcome: { job_id, ordinal, claim_id } } as never);
+  for (const { job_id, ordinal, claim_id } of random.some(endedClaims(world), 0.1)) {
+    sent.push({ ...randomEnd(random), outcome: { job_id, ordinal, claim_id } } as never);
   }
   const outcomes = random.shuffle(sent).map(({ outcome, end }) => ({ ...outcome, end: productEnd(end) }));
   return settleBatch(world, outcomes, random.chance(0.5) ? random.pick(world.workers) : null, store);
+}
+
+/** Claims that are over: above all those of steps that run again, by whose results the new attempt could be ended. */
+function endedClaims(world: World): ClaimedStep[] {
+  const latest = new Map(
+    stepsWhere(world, 'running').map(({ job, step }) => [`${job.id}/${step.ordinal}`, step.claim]),
+  );
+  const claimNow = ({ job_id, ordinal }: ClaimedStep) => latest.get(`${job_id}/${ordinal}`);
+  const over = world.claims.filter((taken) => taken.claim_id !== claimNow(taken));
+  return [...over.filter((taken) => claimNow(taken) !== undefined), ...over.slice(-5)];
 }
 
 async function settleBatch(

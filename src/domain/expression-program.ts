@@ -15,30 +15,29 @@ export interface Program extends Findings {
   evaluate(context: object): unknown;
 }
 
-/** Sources kept, in characters: a syntax tree takes some two hundred bytes for each. */
-const KEPT = 128 * 1024;
-/** In the order of their last use. */
-const programs = new Map<string, Program>();
+/** Sources kept in one generation, in characters: a syntax tree takes some two hundred bytes for each. */
+const KEPT = 64 * 1024;
+// Two generations instead of an order of use: a hit then only reads, and a whole generation goes at once.
+let recent = new Map<string, Program>();
+let older = new Map<string, Program>();
 let kept = 0;
 
 /** Gives the program of an expression, from the ones kept where it was used before. Never throws. */
 export function programOf(source: string): Program {
-  const known = programs.get(source);
-  if (known) {
-    programs.delete(source);
-    programs.set(source, known);
-    return known;
-  }
-  const program = compile(source);
-  if (program.code === 'expression_too_large') return program;
-  programs.set(source, program);
-  kept += source.length;
-  for (const [oldest] of programs) {
-    if (kept <= KEPT) break;
-    programs.delete(oldest);
-    kept -= oldest.length;
-  }
+  const known = recent.get(source);
+  if (known) return known;
+  const program = older.get(source) ?? compile(source);
+  if (program.code !== 'expression_too_large') keep(source, program);
   return program;
+}
+
+function keep(source: string, program: Program): void {
+  recent.set(source, program);
+  kept += source.length;
+  if (kept <= KEPT) return;
+  older = recent;
+  recent = new Map();
+  kept = 0;
 }
 
 /** What stands for evaluation where an expression must not run. */

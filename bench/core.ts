@@ -71,7 +71,10 @@ async function drain(server: BenchServer, name: string, steps: unknown[], jobs: 
     'select extract(epoch from max(finished_at) - min(run_at)) * 1000 from job where name = $1',
     [name],
   );
-  print(`drain, ${name}, ${jobs} jobs of ${steps.length}`, `${Math.round((jobs * steps.length * 1000) / ms)} steps/s`);
+  print(
+    `drain, ${name}, ${jobs} jobs of ${steps.length}`,
+    `${Math.round((jobs * steps.length * 1000) / ms)} steps/s`,
+  );
 }
 
 async function cost(server: BenchServer): Promise<void> {
@@ -101,7 +104,11 @@ async function idleChain(server: BenchServer): Promise<void> {
     const job = await post(server, { name: 'idle', steps: chain(10) }, '?wait=30s');
     outside.push(performance.now() - from);
     inside.push(
-      await number(server, 'select extract(epoch from finished_at - created_at) * 1000 from job where id = $1', [job.id]),
+      await number(
+        server,
+        'select extract(epoch from finished_at - created_at) * 1000 from job where id = $1',
+        [job.id],
+      ),
     );
   }
   const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] as number;
@@ -128,7 +135,10 @@ async function giant(server: BenchServer): Promise<void> {
 }
 
 async function restart(server: BenchServer): Promise<void> {
-  const body = { name: 'restart', steps: Array.from({ length: 40 }, (_, i) => ({ name: `s${i}`, uses: 'shell', with: { run: 'sleep 1' } })) };
+  const body = {
+    name: 'restart',
+    steps: Array.from({ length: 40 }, (_, i) => ({ name: `s${i}`, uses: 'shell', with: { run: 'sleep 1' } })),
+  };
   await post(server, body);
   await until(async () => (await number(server, `select count(*) from step where status = 'running'`)) > 0);
   const running = await server.database.query(`select claim_id from step where status = 'running'`);

@@ -5,7 +5,8 @@ interface Step {
 }
 
 const step = (name: string, needs: string[] = []): Step => ({ name, uses: 'value', needs });
-const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+const names = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
 /** Each step needs the one before it. */
 export function chain(length: number): Step[] {

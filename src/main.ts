@@ -7,7 +7,7 @@ import { ALL_ACTIONS, actionChecks, createCatalogue } from './actions/catalogue.
 import { type Config, readConfig } from './config.ts';
 import { checkServer } from './database/check-server.ts';
 import { createDatabase, createPool, type DatabaseAddress } from './database/connection.ts';
-import { startEmbeddedPostgres } from './database/embedded-postgres.ts';
+import { startEmbeddedPostgres } from './database/embedded/embedded-postgres.ts';
 import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import type { Store } from './database/store.ts';

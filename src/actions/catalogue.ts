@@ -1,7 +1,7 @@
-import type { ActionChecks } from '../domain/job-definition-actions.ts';
+import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import type { Action } from './action.ts';
 import { checkWith } from './check-with.ts';
-import { createShell } from './shell.ts';
+import { createShell } from './shell/shell.ts';
 import { value } from './value.ts';
 import { wait } from './wait.ts';
 

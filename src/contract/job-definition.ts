@@ -4,7 +4,7 @@ import { DEFAULTS, LIMITS, NAMES } from '../domain/limits.ts';
 import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';
 
 /**
- * What a client submits. The document shows this; the body itself is checked by `domain/job-definition.ts`, which says
+ * What a client submits. The document shows this; the body itself is checked by `domain/job-definition/`, which says
  * more than a schema can: what was meant, where the cycle is. A test holds the two together.
  */
 
@@ -228,4 +228,3 @@ export const JobDefinition = Type.Object(jobFields, {
     },
   ],
 });
-export type JobDefinitionBody = Static<typeof JobDefinition>;

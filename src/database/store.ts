@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import type { JobDraft } from '../domain/draft.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
 import type { Tables } from './tables.ts';
 import type { WakeUps } from './wake-ups.ts';
 

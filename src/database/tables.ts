@@ -8,7 +8,6 @@ import type { StepStatus } from '../domain/step-status.ts';
 /** A jsonb column: read as its value, written as JSON text (a bare string or array would be taken for SQL otherwise). */
 type JsonColumn<T> = ColumnType<T, string | null, string | null>;
 
-
 export interface JobTable {
   id: string;
   name: string;

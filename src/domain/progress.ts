@@ -26,7 +26,11 @@ export function elapsedMs(startedAt: Date | null, finishedAt: Date | null, now: 
  * Milliseconds still to go if the job goes on as fast as until now. 0 once it succeeded; null when nothing is known:
  * before any progress, while paused, and after it failed or was cancelled.
  */
-export function estimatedRemainingMs(status: string, elapsed: number | null, progress: number): number | null {
+export function estimatedRemainingMs(
+  status: string,
+  elapsed: number | null,
+  progress: number,
+): number | null {
   if (status === 'succeeded') return 0;
   if (status !== 'running' || elapsed === null || progress <= 0) return null;
   return Math.max(0, Math.round(elapsed / progress - elapsed));

@@ -1,4 +1,4 @@
-import type { Scope } from './expression.ts';
+import type { Scope } from './expression/evaluate.ts';
 import type { Json } from './json.ts';
 
 interface Seen {

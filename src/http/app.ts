@@ -3,7 +3,7 @@ import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } fro
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
-import type { ActionChecks } from '../domain/job-definition-actions.ts';
+import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { readOffers } from '../repositories/read-offers.ts';
 import type { App, RouteContext } from './context.ts';

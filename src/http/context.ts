@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Store } from '../database/store.ts';
 import type { Offers } from '../domain/blocked-by.ts';
-import type { ActionChecks } from '../domain/job-definition-actions.ts';
+import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import type { JobWaits } from './job-waits.ts';
 
 /** The app as routes see it: their schemas give their types. */

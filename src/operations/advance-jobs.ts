@@ -1,9 +1,9 @@
 import { v4 as uuid } from 'uuid';
 import type { Store, Tx } from '../database/store.ts';
-import { addSteps, type JobDraft, type StepState } from '../domain/draft.ts';
-import { finishJob } from '../domain/finish-job.ts';
-import { grantClaim, promoteHeld, room } from '../domain/hold.ts';
-import { failFast, mustFailFast, propagate } from '../domain/propagate.ts';
+import { addSteps, type JobDraft, type StepState } from '../domain/moves/draft.ts';
+import { finishJob } from '../domain/moves/finish-job.ts';
+import { grantClaim, promoteHeld, room } from '../domain/moves/hold.ts';
+import { failFast, mustFailFast, propagate } from '../domain/moves/propagate.ts';
 import {
   type LoadedStep,
   loadAllSteps,

@@ -1,8 +1,8 @@
 import type { Store } from '../database/store.ts';
-import { addSteps } from '../domain/draft.ts';
 import { AppError } from '../domain/errors.ts';
-import { cancelJobDraft } from '../domain/finish-job.ts';
 import { isTerminalJob } from '../domain/job-status.ts';
+import { addSteps } from '../domain/moves/draft.ts';
+import { cancelJobDraft } from '../domain/moves/finish-job.ts';
 import { loadOpenSteps } from '../repositories/load-steps.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
 import { changeOneJob } from './change-job.ts';

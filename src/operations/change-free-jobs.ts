@@ -1,7 +1,7 @@
 import { passesByItself, sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import type { JobDraft } from '../domain/draft.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
 import { type LockedJob, lockJobs } from '../repositories/lock-jobs.ts';
 import { announce } from './advance-jobs.ts';
 

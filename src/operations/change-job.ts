@@ -1,7 +1,7 @@
 import type { Store, Tx } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { type JobDraft, openDraft } from '../domain/draft.ts';
 import { AppError } from '../domain/errors.ts';
+import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import { lockJobs } from '../repositories/lock-jobs.ts';
 import { announce } from './advance-jobs.ts';
 

@@ -1,7 +1,7 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
-import { openDraft, type StepState } from '../domain/draft.ts';
+import { openDraft, type StepState } from '../domain/moves/draft.ts';
 import {
   lockClaimableJobs,
   lockFartherJobs,

@@ -1,7 +1,7 @@
 import type { Store } from '../database/store.ts';
-import { openDraft } from '../domain/draft.ts';
-import { evaluateCondition } from '../domain/expression.ts';
-import { type Decision, decideStep } from '../domain/propagate.ts';
+import { evaluateCondition } from '../domain/expression/evaluate.ts';
+import { openDraft } from '../domain/moves/draft.ts';
+import { type Decision, decideStep } from '../domain/moves/propagate.ts';
 import { scopeOf } from '../domain/scope.ts';
 import { loadReads, loadUndecidedSteps, type UndecidedStep } from '../repositories/load-scopes.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';

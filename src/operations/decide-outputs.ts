@@ -1,8 +1,8 @@
 import type { Store } from '../database/store.ts';
-import { openDraft } from '../domain/draft.ts';
-import { renderTemplate } from '../domain/expression.ts';
-import { decideOutput } from '../domain/finish-job.ts';
+import { renderTemplate } from '../domain/expression/evaluate.ts';
 import type { Json } from '../domain/json.ts';
+import { openDraft } from '../domain/moves/draft.ts';
+import { decideOutput } from '../domain/moves/finish-job.ts';
 import { scopeOf } from '../domain/scope.ts';
 import { loadReads, loadUndecidedOutputs, type UndecidedOutput } from '../repositories/load-scopes.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';

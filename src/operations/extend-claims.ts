@@ -7,7 +7,11 @@ import type { RunningStep } from '../repositories/find-due.ts';
  * Extends the claims that are listed, and only those: a claim whose answer got lost on the way must be able to expire.
  * Returns the ids of those that are no longer valid; whoever runs them should stop.
  */
-export async function extendClaims(store: Store, claims: readonly RunningStep[], ttlMs: number): Promise<string[]> {
+export async function extendClaims(
+  store: Store,
+  claims: readonly RunningStep[],
+  ttlMs: number,
+): Promise<string[]> {
   if (claims.length === 0) return [];
   return inTransaction(store.db, async (tx) => {
     await pushClaimExpiry(tx, claims, ttlMs);

@@ -1,8 +1,8 @@
 import type { Store } from '../database/store.ts';
 import type { StoredError } from '../domain/errors.ts';
+import { renderTemplate } from '../domain/expression/evaluate.ts';
 import type { Json } from '../domain/json.ts';
 import { scopeOf } from '../domain/scope.ts';
-import { renderTemplate } from '../domain/expression.ts';
 import { type Handout, loadHandouts, loadReads } from '../repositories/load-scopes.ts';
 import type { ClaimedStep } from './advance-jobs.ts';
 import { INPUTS_TOO_LARGE } from './decide-conditions.ts';

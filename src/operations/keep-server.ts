@@ -30,7 +30,11 @@ export function removeServer(store: Store, id: string): Promise<void> {
  * Other servers that are dead: silent for `silenceMs` *and* without their lock. Either alone is not enough: a
  * terminated session frees the lock of a server that lives, and a busy server may be silent.
  */
-export async function findDeadServers(store: Store, selfId: string, silenceMs: number): Promise<SilentServer[]> {
+export async function findDeadServers(
+  store: Store,
+  selfId: string,
+  silenceMs: number,
+): Promise<SilentServer[]> {
   const dead: SilentServer[] = [];
   for (const server of await findSilentServers(store.db, selfId, silenceMs)) {
     if (await isServerLockFree(store, server.lock_key)) dead.push(server);

@@ -1,6 +1,6 @@
 import type { Store } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { changeJob, changeStep, type JobDraft, openDraft } from '../domain/draft.ts';
+import { changeJob, changeStep, type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import { jobProgress } from '../domain/progress.ts';
 import type { RunningStep } from '../repositories/find-due.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';

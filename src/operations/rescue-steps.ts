@@ -1,6 +1,6 @@
 import type { Store } from '../database/store.ts';
-import { type JobDraft, openDraft } from '../domain/draft.ts';
-import { endAttempt } from '../domain/end-attempt.ts';
+import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
+import { endAttempt } from '../domain/moves/end-attempt.ts';
 import { findExpiredClaims, findStepsOfWorker, type RunningStep } from '../repositories/find-due.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
 import { addLoaded, advanceJobs } from './advance-jobs.ts';

@@ -1,7 +1,7 @@
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
 import { isTerminalJob } from '../domain/job-status.ts';
-import { resumeJobDraft } from '../domain/pause-job.ts';
+import { resumeJobDraft } from '../domain/moves/pause-job.ts';
 import { advanceJobs } from './advance-jobs.ts';
 import { changeOneJob } from './change-job.ts';
 
@@ -13,7 +13,8 @@ export async function resumeJob(store: Store, id: string): Promise<void> {
   await changeOneJob(store, id, async (tx, draft) => {
     const { status } = draft.job;
     if (isTerminalJob(status)) {
-      const hint = status === 'succeeded' ? 'submit it again to run it anew' : 'use retry to run what did not succeed';
+      const hint =
+        status === 'succeeded' ? 'submit it again to run it anew' : 'use retry to run what did not succeed';
       throw new AppError('job_terminal', `the job is ${status} already; ${hint}`);
     }
     if (status !== 'paused') return;

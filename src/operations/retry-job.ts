@@ -1,7 +1,7 @@
 import type { Store } from '../database/store.ts';
-import { addSteps } from '../domain/draft.ts';
 import { AppError } from '../domain/errors.ts';
-import { reopenJob } from '../domain/reopen-job.ts';
+import { addSteps } from '../domain/moves/draft.ts';
+import { reopenJob } from '../domain/moves/reopen-job.ts';
 import { loadAllSteps } from '../repositories/load-steps.ts';
 import { advanceJobs } from './advance-jobs.ts';
 import { changeOneJob } from './change-job.ts';
@@ -15,7 +15,10 @@ export async function retryJob(store: Store, id: string): Promise<void> {
   await changeOneJob(store, id, async (tx, draft) => {
     const { status } = draft.job;
     if (status !== 'failed' && status !== 'cancelled') {
-      throw new AppError('job_not_retryable', `the job is ${status}; only a failed or cancelled job can be retried`);
+      throw new AppError(
+        'job_not_retryable',
+        `the job is ${status}; only a failed or cancelled job can be retried`,
+      );
     }
     const steps = await loadAllSteps(tx, id);
     addSteps(draft, steps);

@@ -1,8 +1,8 @@
-import type { Store } from '../database/store.ts';
 import { sqlState } from '../database/sql-state.ts';
+import type { Store } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { type JobDraft, openDraft } from '../domain/draft.ts';
-import { type AttemptEnd, endAttempt } from '../domain/end-attempt.ts';
+import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
+import { type AttemptEnd, endAttempt } from '../domain/moves/end-attempt.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
 import { lockJobs } from '../repositories/lock-jobs.ts';
 import { addLoaded, advanceJobs, announce, type ClaimedStep, type HandOff } from './advance-jobs.ts';
@@ -75,7 +75,9 @@ async function settleTogether(
     const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
     const mine = outcomes.filter((outcome) => drafts.has(outcome.job_id));
     if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
-    const results = outcomes.map((outcome) => applyOutcome(drafts.get(outcome.job_id), outcome, options.mode));
+    const results = outcomes.map((outcome) =>
+      applyOutcome(drafts.get(outcome.job_id), outcome, options.mode),
+    );
     const claims = await advanceJobs(tx, [...drafts.values()], { handOff: options.handOff?.() });
     return { results, claims, drafts: [...drafts.values()] };
   });
@@ -83,7 +85,11 @@ async function settleTogether(
   return settlement;
 }
 
-function applyOutcome(draft: JobDraft | undefined, outcome: StepOutcome, mode: 'wait' | 'skip'): SettleResult {
+function applyOutcome(
+  draft: JobDraft | undefined,
+  outcome: StepOutcome,
+  mode: 'wait' | 'skip',
+): SettleResult {
   // A job that is gone and one that is locked look alike to `skip`; waiting tells them apart.
   if (draft === undefined) return mode === 'skip' ? 'busy' : 'claim_lost';
   const step = draft.steps.get(outcome.ordinal);

@@ -1,5 +1,5 @@
 import type { Store } from '../database/store.ts';
-import { moveJob, openDraft } from '../domain/draft.ts';
+import { moveJob, openDraft } from '../domain/moves/draft.ts';
 import { findDueJobs } from '../repositories/find-due.ts';
 import { advanceJobs } from './advance-jobs.ts';
 import { changeFreeJobs } from './change-free-jobs.ts';

@@ -1,11 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Store } from '../database/store.ts';
 import { inOneStatement } from '../database/transaction.ts';
-import type { JobDraft } from '../domain/draft.ts';
 import { AppError } from '../domain/errors.ts';
-import { evaluateCondition } from '../domain/expression.ts';
-import type { NormalJob } from '../domain/job-definition.ts';
-import { draftNewJob } from '../domain/new-job.ts';
+import { evaluateCondition } from '../domain/expression/evaluate.ts';
+import type { NormalJob } from '../domain/job-definition/normalise.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
+import { draftNewJob } from '../domain/moves/new-job.ts';
 import { findByIdempotencyKey, insertJob, millisecondsUntil } from '../repositories/insert-job.ts';
 import { announce } from './advance-jobs.ts';
 

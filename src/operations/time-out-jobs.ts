@@ -1,7 +1,7 @@
 import type { Store } from '../database/store.ts';
-import { openDraft } from '../domain/draft.ts';
-import { timeOutJob } from '../domain/finish-job.ts';
 import { isTerminalJob } from '../domain/job-status.ts';
+import { openDraft } from '../domain/moves/draft.ts';
+import { timeOutJob } from '../domain/moves/finish-job.ts';
 import { findOverdueJobs } from '../repositories/find-due.ts';
 import { loadOpenSteps } from '../repositories/load-steps.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';

@@ -1,6 +1,6 @@
 import type { Store } from '../database/store.ts';
-import { openDraft } from '../domain/draft.ts';
-import { wakeStep } from '../domain/end-attempt.ts';
+import { openDraft } from '../domain/moves/draft.ts';
+import { wakeStep } from '../domain/moves/end-attempt.ts';
 import { findDueSteps } from '../repositories/find-due.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
 import { addLoaded, advanceJobs } from './advance-jobs.ts';

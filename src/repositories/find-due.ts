@@ -50,7 +50,11 @@ export async function findExpiredClaims(db: Kysely<Tables>, limit: number): Prom
 }
 
 /** What a worker holds; the index on running steps has no more rows than there are slots everywhere. */
-export async function findStepsOfWorker(db: Kysely<Tables>, workerId: string, limit: number): Promise<RunningStep[]> {
+export async function findStepsOfWorker(
+  db: Kysely<Tables>,
+  workerId: string,
+  limit: number,
+): Promise<RunningStep[]> {
   const { rows } = await sql<RunningStep>`
     select job_id, ordinal, claim_id from step where status = 'running' and claimed_by = ${workerId}
     order by claim_expires_at limit ${limit}`.execute(db);

@@ -1,8 +1,8 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
 import type { Tables } from '../database/tables.ts';
-import type { JobDraft } from '../domain/draft.ts';
-import type { NormalJob } from '../domain/job-definition.ts';
+import type { NormalJob } from '../domain/job-definition/normalise.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
 import { type BulkKind, bulkRows } from './bulk-rows.ts';
 
 const STEP_KINDS = {
@@ -122,12 +122,18 @@ export async function findByIdempotencyKey(
   db: Kysely<Tables>,
   key: string,
 ): Promise<{ id: string; definition_hash: string } | undefined> {
-  return db.selectFrom('job').select(['id', 'definition_hash']).where('idempotency_key', '=', key).executeTakeFirst();
+  return db
+    .selectFrom('job')
+    .select(['id', 'definition_hash'])
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst();
 }
 
 /** Milliseconds from now, by the database's clock, to an instant. */
 export async function millisecondsUntil(db: Kysely<Tables>, at: Date): Promise<number> {
   const { rows } = await sql<{ ms: number }>`
-    select (extract(epoch from ${at.toISOString()}::timestamptz - clock_timestamp()) * 1000)::float8 as ms`.execute(db);
+    select (extract(epoch from ${at.toISOString()}::timestamptz - clock_timestamp()) * 1000)::float8 as ms`.execute(
+    db,
+  );
   return rows[0]?.ms ?? 0;
 }

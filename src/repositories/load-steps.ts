@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
-import type { StepState } from '../domain/draft.ts';
+import type { StepState } from '../domain/moves/draft.ts';
 import { bulkRows, instant } from './bulk-rows.ts';
 
 /** Where a step is. */

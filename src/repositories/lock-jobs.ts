@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
-import type { JobState } from '../domain/draft.ts';
+import type { JobState } from '../domain/moves/draft.ts';
 import { instant } from './bulk-rows.ts';
 
 /** A job whose row this transaction holds, and the database's clock after it was taken, in milliseconds. */
@@ -38,6 +38,8 @@ export async function lockJobsWhere(
     with locked as materialized (
       select * from job where ${condition} order by id for no key update ${skip}
     )
-    select ${JOB_COLUMNS}, (extract(epoch from clock_timestamp()) * 1000)::float8 as now from locked`.execute(tx);
+    select ${JOB_COLUMNS}, (extract(epoch from clock_timestamp()) * 1000)::float8 as now from locked`.execute(
+    tx,
+  );
   return rows.map(({ now, ...job }) => ({ job, now }));
 }

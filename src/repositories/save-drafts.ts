@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
-import type { JobDraft, JobState, StepState } from '../domain/draft.ts';
+import type { JobDraft, JobState, StepState } from '../domain/moves/draft.ts';
 import { type BulkKind, bulkRows, castOf } from './bulk-rows.ts';
 
 /** What may change on a step, and how it travels. */
@@ -53,7 +53,13 @@ const JOB_KINDS = {
 } as const satisfies Partial<Record<keyof JobState, BulkKind>>;
 
 /** Changes of a step that no reader can see do not count as a change of its version. */
-const UNSEEN: ReadonlySet<string> = new Set(['unmet', 'need_not_succeeded', 'failed_above', 'turn', 'claim_expires_at']);
+const UNSEEN: ReadonlySet<string> = new Set([
+  'unmet',
+  'need_not_succeeded',
+  'failed_above',
+  'turn',
+  'claim_expires_at',
+]);
 
 interface StepChange {
   job_id: string;
@@ -74,7 +80,9 @@ export async function saveDrafts(tx: Tx, drafts: readonly JobDraft[]): Promise<v
   const steps = changed.flatMap(stepChanges);
   const { rows } = await sql<{ steps: number; jobs: number }>`
     with moved as (${updateSteps(steps)}), ended as (${insertAttempts(changed)}), jobs as (${updateJobs(changed)})
-    select (select count(*) from moved)::int4 as steps, (select count(*) from jobs)::int4 as jobs`.execute(tx);
+    select (select count(*) from moved)::int4 as steps, (select count(*) from jobs)::int4 as jobs`.execute(
+    tx,
+  );
   const [counts] = rows;
   if (counts?.steps !== steps.length || counts.jobs !== changed.length) {
     throw new Error(`a guarded write found ${counts?.steps} of ${steps.length} steps as it expected them`);
@@ -86,7 +94,8 @@ function raiseVersions(draft: JobDraft): void {
   draft.job.version = version;
   for (const [ordinal, before] of draft.before) {
     const step = draft.steps.get(ordinal) as StepState;
-    const seen = step.output !== undefined || changedColumns(STEP_KINDS, step, before).some((c) => !UNSEEN.has(c));
+    const seen =
+      step.output !== undefined || changedColumns(STEP_KINDS, step, before).some((c) => !UNSEEN.has(c));
     if (seen) step.version = version;
   }
 }
@@ -100,7 +109,11 @@ function stepChanges(draft: JobDraft): StepChange[] {
   }));
 }
 
-function changedColumns<Row extends object>(kinds: Record<string, BulkKind>, row: Row, before: Row): string[] {
+function changedColumns<Row extends object>(
+  kinds: Record<string, BulkKind>,
+  row: Row,
+  before: Row,
+): string[] {
   return Object.keys(kinds).filter((column) => row[column as keyof Row] !== before[column as keyof Row]);
 }
 
@@ -109,7 +122,8 @@ function unionOfColumns<Row extends object>(
   pairs: readonly (readonly [Row, Row])[],
 ): string[] {
   const columns = new Set<string>();
-  for (const [row, before] of pairs) for (const column of changedColumns(kinds, row, before)) columns.add(column);
+  for (const [row, before] of pairs)
+    for (const column of changedColumns(kinds, row, before)) columns.add(column);
   return [...columns];
 }
 
@@ -134,7 +148,13 @@ function outputColumns(row: { output?: unknown }): Record<string, unknown> {
 
 function updateSteps(changes: readonly StepChange[]): RawBuilder<unknown> {
   if (changes.length === 0) return sql`select where false`;
-  const columns = pick<BulkKind>(STEP_KINDS, unionOfColumns(STEP_KINDS, changes.map((c) => [c.step, c.before])));
+  const columns = pick<BulkKind>(
+    STEP_KINDS,
+    unionOfColumns(
+      STEP_KINDS,
+      changes.map((c) => [c.step, c.before]),
+    ),
+  );
   const output = changes.some((change) => change.step.output !== undefined);
   const keys = { job_id: 'uuid', ordinal: 'int4', old_status: 'text', old_claim: 'uuid' } as const;
   const rows = changes.map(({ job_id, ordinal, step, before }) => ({
@@ -178,7 +198,13 @@ function insertAttempts(drafts: readonly JobDraft[]): RawBuilder<unknown> {
 }
 
 function updateJobs(drafts: readonly JobDraft[]): RawBuilder<unknown> {
-  const columns = pick<BulkKind>(JOB_KINDS, unionOfColumns(JOB_KINDS, drafts.map((d) => [d.job, d.jobBefore])));
+  const columns = pick<BulkKind>(
+    JOB_KINDS,
+    unionOfColumns(
+      JOB_KINDS,
+      drafts.map((d) => [d.job, d.jobBefore]),
+    ),
+  );
   const output = drafts.some((draft) => draft.job.output !== undefined);
   const rows = drafts.map(({ job }) => ({ ...job, ...outputColumns(job) }));
   return sql`update job t set ${assignments(columns, output)}

@@ -17,7 +17,12 @@ export interface ServerEntry {
 export async function upsertServer(tx: Tx, entry: ServerEntry): Promise<number> {
   const row = await tx
     .insertInto('worker')
-    .values({ ...entry, kind: 'server', uses: [...entry.uses], queues: entry.queues ? [...entry.queues] : null })
+    .values({
+      ...entry,
+      kind: 'server',
+      uses: [...entry.uses],
+      queues: entry.queues ? [...entry.queues] : null,
+    })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ last_seen_at: sql`clock_timestamp()` }))
     .returning('lock_key')
     .executeTakeFirstOrThrow();

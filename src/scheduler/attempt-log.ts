@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { LIMITS } from '../domain/limits.ts';
-import { appendLog } from '../operations/append-log.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
+import { appendLog } from '../operations/append-log.ts';
 
 const FLUSH_MS = 100;
 const RETRY_MS = 250;

@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { Action } from '../actions/action.ts';
 import type { Catalogue } from '../actions/catalogue.ts';
 import type { Store } from '../database/store.ts';
-import type { StepState } from '../domain/draft.ts';
-import type { AttemptEnd } from '../domain/end-attempt.ts';
+import type { StepState } from '../domain/moves/draft.ts';
+import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { claimSteps } from '../operations/claim-steps.ts';
 import { handOut } from '../operations/hand-out.ts';
@@ -79,8 +79,14 @@ export function startDispatch(options: {
 
   const start = async (claims: ClaimedStep[]) => {
     if (claims.length === 0) return;
-    for (const claim of claims) held.add(claim, actionOf(claim.uses)?.instant ?? false, handOffs.lengthOf(claim));
-    const handouts = await handOutPatiently(claims, { store, log, ms: settings.claimTtlMs, stopped: () => stopping });
+    for (const claim of claims)
+      held.add(claim, actionOf(claim.uses)?.instant ?? false, handOffs.lengthOf(claim));
+    const handouts = await handOutPatiently(claims, {
+      store,
+      log,
+      ms: settings.claimTtlMs,
+      stopped: () => stopping,
+    });
     for (const claim of claims) {
       const handout = handouts?.get(claim.claim_id);
       if (handout) void run(claim, handout);

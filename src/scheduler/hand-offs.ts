@@ -1,4 +1,4 @@
-import type { StepState } from '../domain/draft.ts';
+import type { StepState } from '../domain/moves/draft.ts';
 import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
 import type { StepOutcome } from '../operations/settle-steps.ts';
 import type { HeldSteps, Kind } from './held-steps.ts';

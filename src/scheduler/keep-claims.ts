@@ -39,7 +39,9 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
 
   const look = async () => {
     looking = false;
-    const entries = held.all().filter((entry) => !entry.ended && !entry.instant && changed.has(entry.claim.job_id));
+    const entries = held
+      .all()
+      .filter((entry) => !entry.ended && !entry.instant && changed.has(entry.claim.job_id));
     changed.clear();
     stopLost(await checkClaims(store, entries.map(runningOf)), entries);
   };
@@ -47,7 +49,10 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
   const stopLost = (lost: string[], entries: Held[]) => {
     for (const entry of entries) {
       if (!lost.includes(entry.claim.claim_id) || entry.ended) continue;
-      log.info({ job_id: entry.claim.job_id, ordinal: entry.claim.ordinal }, 'a claim is no longer valid; stopping');
+      log.info(
+        { job_id: entry.claim.job_id, ordinal: entry.claim.ordinal },
+        'a claim is no longer valid; stopping',
+      );
       entry.controller.abort('lost');
     }
   };
@@ -57,7 +62,9 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
     if (looking) return;
     looking = true;
     setTimeout(() => {
-      look().catch((error) => log.debug({ err: error }, 'could not look for lost claims; the next pass will'));
+      look().catch((error) =>
+        log.debug({ err: error }, 'could not look for lost claims; the next pass will'),
+      );
     }, LOOK_MS);
   });
   const loop = startLoop({ name: 'claims', intervalMs: INTERVAL_MS, log, pass });

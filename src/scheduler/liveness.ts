@@ -2,7 +2,13 @@ import type { Logger } from 'pino';
 import type { DatabaseAddress } from '../database/connection.ts';
 import { holdServerLock, type ServerLock } from '../database/server-lock.ts';
 import type { Store } from '../database/store.ts';
-import { enterServer, reportAlive, removeServer, SERVER_LOCK_SPACE, type ServerEntry } from '../operations/keep-server.ts';
+import {
+  enterServer,
+  removeServer,
+  reportAlive,
+  SERVER_LOCK_SPACE,
+  type ServerEntry,
+} from '../operations/keep-server.ts';
 import { startLoop } from './loop.ts';
 
 const HEARTBEAT_MS = 500;
@@ -59,7 +65,9 @@ export async function startLiveness(options: {
     trustedSince: () => Math.max(startedAt, lastFailure, lock.lostAt()),
     async stop() {
       await loop.stop();
-      await removeServer(store, entry.id).catch((error) => log.warn({ err: error }, 'could not remove the entry'));
+      await removeServer(store, entry.id).catch((error) =>
+        log.warn({ err: error }, 'could not remove the entry'),
+      );
       await lock.release();
     },
   };

@@ -19,7 +19,8 @@ export function startPrune(store: Store, log: Logger, days: number): Loop {
         dryRun: false,
         deadlineMs: PASS_MS,
       });
-      if (deleted_count > 0) log.info({ jobs: deleted_count }, `pruned ${deleted_count} jobs older than ${days} days`);
+      if (deleted_count > 0)
+        log.info({ jobs: deleted_count }, `pruned ${deleted_count} jobs older than ${days} days`);
       return more ? PASS_MS : undefined;
     },
   });

@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { ActionOutcome } from '../actions/action.ts';
 import type { Catalogue } from '../actions/catalogue.ts';
 import { checkRendered } from '../actions/check-with.ts';
-import type { AttemptEnd } from '../domain/end-attempt.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
+import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import { findOutputFault, makeStorable } from '../domain/storable.ts';
 import type { Handout } from '../operations/hand-out.ts';
 import type { AttemptLog } from './attempt-log.ts';
@@ -14,7 +14,9 @@ import type { AttemptLog } from './attempt-log.ts';
 export type StopReason = 'timeout' | 'lost' | 'shutdown';
 
 /** A step about to run: what was handed out, with its `with` rendered or the error of that. */
-export type RenderedHandout = Handout & { rendered: { ok: true; value: Json } | { ok: false; error: StoredError } };
+export type RenderedHandout = Handout & {
+  rendered: { ok: true; value: Json } | { ok: false; error: StoredError };
+};
 
 // A timer cannot be longer; a later deadline is the rescue loop's affair.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -60,7 +62,10 @@ export async function runStep(options: {
     end = endOf(outcome);
   } catch (error) {
     log.error({ err: error, job_id: handout.job_id, step: handout.step }, `the action ${handout.uses} threw`);
-    end = failed({ code: 'action_crashed', message: `the action ${handout.uses} ended with an internal error` });
+    end = failed({
+      code: 'action_crashed',
+      message: `the action ${handout.uses} ended with an internal error`,
+    });
   } finally {
     clearTimeout(timer);
   }
@@ -80,11 +85,15 @@ function failed(error: StoredError): AttemptEnd {
 }
 
 function endOf(outcome: ActionOutcome): AttemptEnd {
-  if (outcome.kind === 'failed') return { ...outcome, error: makeStorable({ ...outcome.error }) as unknown as StoredError };
+  if (outcome.kind === 'failed')
+    return { ...outcome, error: makeStorable({ ...outcome.error }) as unknown as StoredError };
   const output = makeStorable(outcome.output);
   const fault = findOutputFault(output);
   if (fault !== null) {
-    return failed({ code: 'output_invalid', message: `${fault}; write large data elsewhere and return where it is` });
+    return failed({
+      code: 'output_invalid',
+      message: `${fault}; write large data elsewhere and return where it is`,
+    });
   }
   if (outcome.kind === 'succeeded') return { kind: 'succeeded', output };
   if (outcome.until !== undefined) return { kind: 'parked', until: Date.parse(outcome.until), output };

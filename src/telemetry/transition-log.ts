@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { JobDraft } from '../domain/draft.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
 
 /** Writes a line for each committed move: jobs at info, failures at warn, other steps at debug. */
 export function transitionLog(log: Logger): (drafts: readonly JobDraft[]) => void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildOutput, createDecoder, createTail } from '../../src/actions/shell-output.ts';
+import { buildOutput, createDecoder, createTail } from '../../src/actions/shell/output.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 
 function tailOf(text: string, limit: number = LIMITS.valueBytes) {

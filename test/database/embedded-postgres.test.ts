@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
-import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
+import { livePostmaster } from '../../src/database/embedded/pid-file.ts';
 import { cleanUp, newDataDir, type Owner, query, startOwner, until } from '../support/embedded.ts';
 
 afterEach(cleanUp);

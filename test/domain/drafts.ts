@@ -1,6 +1,6 @@
-import { type JobDraft, type JobState, openDraft, type StepState } from '../../src/domain/draft.ts';
-import { promoteHeld } from '../../src/domain/hold.ts';
-import { meetNeeds } from '../../src/domain/propagate.ts';
+import { type JobDraft, type JobState, openDraft, type StepState } from '../../src/domain/moves/draft.ts';
+import { promoteHeld } from '../../src/domain/moves/hold.ts';
+import { meetNeeds } from '../../src/domain/moves/propagate.ts';
 import { STEP_STATUSES } from '../../src/domain/step-status.ts';
 
 export const NOW = 1_000_000;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JobDraft, StepState } from '../../src/domain/draft.ts';
-import { type AttemptEnd, endAttempt, wakeStep } from '../../src/domain/end-attempt.ts';
+import type { JobDraft, StepState } from '../../src/domain/moves/draft.ts';
+import { type AttemptEnd, endAttempt, wakeStep } from '../../src/domain/moves/end-attempt.ts';
 import { draftOf, NOW, stepOf, stepState } from './drafts.ts';
 
 const ERROR = { code: 'oops', message: 'it went wrong' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkCondition, checkTemplate } from '../../src/domain/expression-check.ts';
+import { checkCondition, checkTemplate } from '../../src/domain/expression/check.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 

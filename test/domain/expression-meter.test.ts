@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { evaluateCondition, renderTemplate } from '../../src/domain/expression.ts';
-import { evaluator } from '../../src/domain/expression-language.ts';
-import { programOf } from '../../src/domain/expression-program.ts';
+import { evaluateCondition, renderTemplate } from '../../src/domain/expression/evaluate.ts';
+import { evaluator } from '../../src/domain/expression/language.ts';
+import { programOf } from '../../src/domain/expression/program.ts';
 import type { Json } from '../../src/domain/json.ts';
 
 const input: Json = {

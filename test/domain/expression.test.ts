@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ConditionScope, evaluateCondition, renderTemplate } from '../../src/domain/expression.ts';
+import {
+  type ConditionScope,
+  evaluateCondition,
+  renderTemplate,
+} from '../../src/domain/expression/evaluate.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 

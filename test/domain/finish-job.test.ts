@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { moveStep } from '../../src/domain/draft.ts';
-import { cancelJobDraft, decideOutput, finishJob, timeOutJob } from '../../src/domain/finish-job.ts';
 import { JOB_STATUSES } from '../../src/domain/job-status.ts';
-import { pauseJobDraft, restingStatus, resumeJobDraft } from '../../src/domain/pause-job.ts';
+import { moveStep } from '../../src/domain/moves/draft.ts';
+import { cancelJobDraft, decideOutput, finishJob, timeOutJob } from '../../src/domain/moves/finish-job.ts';
+import { pauseJobDraft, restingStatus, resumeJobDraft } from '../../src/domain/moves/pause-job.ts';
 import { draftOf, draftOfGraph, NOW, statuses, stepState } from './drafts.ts';
 
 const done = (ordinal: number) => stepState(ordinal, { status: 'succeeded', finished_at: 1 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addSteps, changeStep, moveJob, moveStep } from '../../src/domain/draft.ts';
-import { grantClaim, hold, isOpenForWork, promoteHeld, room } from '../../src/domain/hold.ts';
 import { JOB_STATUSES } from '../../src/domain/job-status.ts';
+import { addSteps, changeStep, moveJob, moveStep } from '../../src/domain/moves/draft.ts';
+import { grantClaim, hold, isOpenForWork, promoteHeld, room } from '../../src/domain/moves/hold.ts';
 import { counters, draftOf, draftOfGraph, NOW, statuses, stepOf, stepState } from './drafts.ts';
 
 const GRANT = { claim_id: 'c', claimed_by: 'w', ttl_ms: 1000 };

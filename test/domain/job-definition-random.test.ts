@@ -3,8 +3,8 @@ import { default as formats } from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JobDefinition, RetryDefinition, StepDefinition } from '../../src/contract/job-definition.ts';
-import { normaliseJob } from '../../src/domain/job-definition.ts';
-import type { ActionChecks } from '../../src/domain/job-definition-actions.ts';
+import type { ActionChecks } from '../../src/domain/job-definition/actions.ts';
+import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { BACKOFFS } from '../../src/domain/retry-policy.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { normaliseJob } from '../../src/domain/job-definition.ts';
-import type { ActionChecks } from '../../src/domain/job-definition-actions.ts';
+import type { ActionChecks } from '../../src/domain/job-definition/actions.ts';
+import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 
 const actions: ActionChecks = {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ALL_ACTIONS, createCatalogue } from '../../src/actions/catalogue.ts';
 import { checkWith } from '../../src/actions/check-with.ts';
-import { type NormalJob, normaliseJob } from '../../src/domain/job-definition.ts';
-import type { ActionChecks } from '../../src/domain/job-definition-actions.ts';
+import type { ActionChecks } from '../../src/domain/job-definition/actions.ts';
+import { type NormalJob, normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 
 function actionChecks(on: readonly string[] = ALL_ACTIONS): ActionChecks {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dependentsOf, describeCycle, plan, readsNotAbove } from '../../src/domain/job-graph.ts';
+import { dependentsOf, describeCycle, plan, readsNotAbove } from '../../src/domain/job-definition/graph.ts';
 
 /** Any graph at all, cycles and self needs included. */
 const anyGraph = fc.integer({ min: 1, max: 12 }).chain((size) =>

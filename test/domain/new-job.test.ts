@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { normaliseJob } from '../../src/domain/job-definition.ts';
+import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
-import { draftNewJob } from '../../src/domain/new-job.ts';
-import type { Decision } from '../../src/domain/propagate.ts';
+import { draftNewJob } from '../../src/domain/moves/new-job.ts';
+import type { Decision } from '../../src/domain/moves/propagate.ts';
 import { counters, statuses, stepOf } from './drafts.ts';
 
 const ACTIONS = { known: new Set(['value']), builtin: new Set(['value']), checkWith: () => [] };

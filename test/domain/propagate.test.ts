@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addSteps, type JobDraft, openSteps, type StepState } from '../../src/domain/draft.ts';
-import { endAttempt } from '../../src/domain/end-attempt.ts';
-import { grantClaim, promoteHeld } from '../../src/domain/hold.ts';
-import { decideStep, failFast, mustFailFast, propagate } from '../../src/domain/propagate.ts';
+import { addSteps, type JobDraft, openSteps, type StepState } from '../../src/domain/moves/draft.ts';
+import { endAttempt } from '../../src/domain/moves/end-attempt.ts';
+import { grantClaim, promoteHeld } from '../../src/domain/moves/hold.ts';
+import { decideStep, failFast, mustFailFast, propagate } from '../../src/domain/moves/propagate.ts';
 import { counters, draftOf, draftOfGraph, statuses, stepOf, stepState } from './drafts.ts';
 
 const GRANT = { claim_id: 'c', claimed_by: 'w', ttl_ms: 1000 };

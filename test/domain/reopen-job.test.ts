@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JobDraft, JobState, StepState } from '../../src/domain/draft.ts';
-import { reopenJob } from '../../src/domain/reopen-job.ts';
+import type { JobDraft, JobState, StepState } from '../../src/domain/moves/draft.ts';
+import { reopenJob } from '../../src/domain/moves/reopen-job.ts';
 import { isTerminalStep } from '../../src/domain/step-status.ts';
 import { counters, draftOf, NOW, statuses, stepOf, stepState } from './drafts.ts';
 

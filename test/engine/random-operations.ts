@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Store } from '../../src/database/store.ts';
 import { AppError } from '../../src/domain/errors.ts';
-import { normaliseJob } from '../../src/domain/job-definition.ts';
+import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { ClaimedStep, HandOff } from '../../src/operations/advance-jobs.ts';
 import { cancelJob } from '../../src/operations/cancel-job.ts';
 import { claimSteps } from '../../src/operations/claim-steps.ts';

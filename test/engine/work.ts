@@ -5,7 +5,7 @@ import { v4 as uuid } from 'uuid';
 import { addressOf } from '../../src/database/connection.ts';
 import type { Store } from '../../src/database/store.ts';
 import type { Tables } from '../../src/database/tables.ts';
-import { type NormalJob, normaliseJob } from '../../src/domain/job-definition.ts';
+import { type NormalJob, normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { ClaimedStep } from '../../src/operations/advance-jobs.ts';
 import { claimSteps } from '../../src/operations/claim-steps.ts';

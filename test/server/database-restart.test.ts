@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
-import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
-import type { EmbeddedConnection } from '../../src/database/embedded-settings.ts';
+import { livePostmaster } from '../../src/database/embedded/pid-file.ts';
+import type { EmbeddedConnection } from '../../src/database/embedded/settings.ts';
 import { newDataDir, startOwner, until, urlOf } from '../support/embedded.ts';
 import {
   databaseOf,

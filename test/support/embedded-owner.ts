@@ -4,7 +4,7 @@
  * Arguments: the data folder; settings as JSON; `remove` to delete the folder in the end.
  */
 import { rmSync } from 'node:fs';
-import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.ts';
 
 const [dataDir = '', settings = '{}', atTheEnd] = process.argv.slice(2);
 const report = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);

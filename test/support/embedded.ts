@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
-import type { EmbeddedConnection } from '../../src/database/embedded-settings.ts';
+import { livePostmaster } from '../../src/database/embedded/pid-file.ts';
+import type { EmbeddedConnection } from '../../src/database/embedded/settings.ts';
 
 /** A process that holds an embedded PostgreSQL, as a server would. */
 export type Owner = {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { livePostmaster } from '../../src/database/embedded-pid-file.ts';
-import { dataFolder, type EmbeddedConnection, readDetails } from '../../src/database/embedded-settings.ts';
+import { livePostmaster } from '../../src/database/embedded/pid-file.ts';
+import { dataFolder, type EmbeddedConnection, readDetails } from '../../src/database/embedded/settings.ts';
 import { cleanUp, newDataDir, until } from './embedded.ts';
 
 /** The clone's root. */

@@ -3,7 +3,7 @@ import { JobDefinition } from '../../contract/job-definition.ts';
 import { SubmitQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import { AppError, type Problem } from '../../domain/errors.ts';
-import { normaliseJob } from '../../domain/job-definition.ts';
+import { normaliseJob } from '../../domain/job-definition/normalise.ts';
 import { isTerminalJob } from '../../domain/job-status.ts';
 import type { Json } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';

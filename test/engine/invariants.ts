@@ -71,6 +71,7 @@ export function brokenInvariants(rows: Rows): string[] {
     const steps = rows.steps.get(job.id) ?? [];
     const say = (what: string) => void broken.push(`job ${job.id} (${job.status}): ${what}`);
     checkCounters(job, steps, say);
+    checkReported(job, steps, say);
     checkJob(job, steps, say);
     const attempts = Map.groupBy(rows.attempts.get(job.id) ?? [], (attempt) => attempt.ordinal);
     for (const step of steps) {
@@ -92,6 +93,16 @@ function checkCounters(job: JobRow, steps: StepRow[], say: (what: string) => voi
   }
   const hard = steps.filter((step) => step.status === 'failed' && step.continue_on_error === false).length;
   if (job.hard_failures !== hard) say(`counts ${job.hard_failures} hard failures, there are ${hard}`);
+}
+
+function checkReported(job: JobRow, steps: StepRow[], say: (what: string) => void): void {
+  const sum = steps.reduce(
+    (total, step) => total + (step.status === 'running' ? ((step.progress as number) ?? 0) : 0),
+    0,
+  );
+  const reported = job.running_progress as number;
+  if (Math.abs(reported - sum) > 1e-6)
+    say(`counts ${reported} as reported by running steps, they report ${sum}`);
 }
 
 function checkJob(job: JobRow, steps: StepRow[], say: (what: string) => void): void {
@@ -211,6 +222,7 @@ export function storedState(rows: Rows, id: string): unknown {
         'failures',
         'losses',
         'releases',
+        'progress',
         'output',
       ]),
       error: codeOf(step.error),
@@ -242,6 +254,7 @@ export function expectedState(job: OracleJob): unknown {
         'failures',
         'losses',
         'releases',
+        'progress',
         'output',
       ]),
       error: step.error,

@@ -49,6 +49,8 @@ export interface OracleStep extends PlannedStep {
   releases: number;
   claim: string | null;
   worker: string | null;
+  /** What it reports while it runs, 0 to 1. */
+  progress: number | null;
   error: string | null;
   output: { n: number } | null;
   history: Map<number, Outcome>;
@@ -146,7 +148,7 @@ export function submit(id: string, plan: Plan): OracleJob {
     (step): OracleStep => ({
       ...step,
       ...{ status: 'pending', reason: 'needs', decided: false, undecided: false },
-      ...{ attempt: 0, failures: 0, losses: 0, releases: 0, claim: null, worker: null },
+      ...{ attempt: 0, failures: 0, losses: 0, releases: 0, claim: null, worker: null, progress: null },
       ...{ error: null, output: null, history: new Map() },
     }),
   );
@@ -219,7 +221,7 @@ function promote(job: OracleJob): void {
 
 function finish(job: OracleJob): void {
   if (isOver(job)) return;
-  job.progress = Math.max(job.progress, job.steps.filter(isOver).length / job.steps.length);
+  noteProgress(job);
   if (!job.steps.every(isOver) || job.outputUndecided) return;
   if (job.steps.some(isHardFailure)) endJob(job, 'failed', 'step_failed');
   else if (job.plan.output !== null)
@@ -227,9 +229,20 @@ function finish(job: OracleJob): void {
   else endJob(job, 'succeeded', null);
 }
 
+/** Never falls; what running steps report counts. */
+function noteProgress(job: OracleJob): void {
+  const done = job.steps.reduce((sum, step) => sum + (isOver(step) ? 1 : (step.progress ?? 0)), 0);
+  job.progress = Math.max(job.progress, done / job.steps.length);
+}
+
+export function report(job: OracleJob, step: OracleStep, progress: number): void {
+  step.progress = progress;
+  noteProgress(job);
+}
+
 function endJob(job: OracleJob, status: JobStatus, reason: string | null): void {
   Object.assign(job, { status, reason, outputUndecided: false, started: true });
-  job.progress = Math.max(job.progress, job.steps.filter(isOver).length / job.steps.length);
+  noteProgress(job);
 }
 
 export function decideOutput(job: OracleJob): void {
@@ -245,7 +258,7 @@ export function decideOutput(job: OracleJob): void {
 }
 
 function end(step: OracleStep, status: Status, reason: string | null): void {
-  Object.assign(step, { status, reason, undecided: false });
+  Object.assign(step, { status, reason, undecided: false, progress: null });
 }
 
 function fail(job: OracleJob, step: OracleStep, code: string): void {

@@ -11,6 +11,7 @@ import { decideOutputs } from '../../src/operations/decide-outputs.ts';
 import { deleteJob } from '../../src/operations/delete-job.ts';
 import { extendClaims } from '../../src/operations/extend-claims.ts';
 import { pauseJob } from '../../src/operations/pause-job.ts';
+import { type ProgressReport, reportProgress } from '../../src/operations/report-progress.ts';
 import { rescueExpired, rescueWorker } from '../../src/operations/rescue-steps.ts';
 import { resumeJob } from '../../src/operations/resume-job.ts';
 import { retryJob } from '../../src/operations/retry-job.ts';
@@ -226,6 +227,21 @@ export async function extend(world: World): Promise<string> {
   return `extend ${namesOf(running)} and ${over.length} claims that ended`;
 }
 
+/** Some running steps say how far they are, and some that no longer run. */
+export async function report(world: World): Promise<string> {
+  const { random, store } = world;
+  const reports: ProgressReport[] = endedClaims(world)
+    .slice(0, 3)
+    .map(({ job_id, ordinal, claim_id }) => ({ job_id, ordinal, claim_id, progress: 1 }));
+  for (const { job, step } of random.some(stepsWhere(world, 'running'), 0.5)) {
+    const progress = random.below(5) / 4;
+    reports.push({ job_id: job.id, ordinal: step.ordinal, claim_id: step.claim as string, progress });
+    oracle.report(job, step, progress);
+  }
+  await reportProgress(store, random.shuffle(reports));
+  return `report ${reports.map(({ ordinal, progress }) => `s${ordinal} ${progress}`).join(' ')}`;
+}
+
 export async function wake(world: World, probability = 0.5): Promise<string> {
   const { random, store } = world;
   const chosen = random.some(stepsWhere(world, 'waiting'), probability);
@@ -370,6 +386,7 @@ export const OPERATIONS: readonly [number, (world: World) => Promise<string>][] 
   [6, expire],
   [3, loseWorker],
   [3, extend],
+  [6, report],
   [7, (world) => wake(world)],
   [3, (world) => start(world)],
   [10, decide],

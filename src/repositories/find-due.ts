@@ -2,10 +2,13 @@ import { type Kysely, sql } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { StepKey } from './load-steps.ts';
 
+// Compared with the time of the statement: the clock moves while it is read, so an index cannot be asked for what is
+// before it, and every look would read all that is not due.
+
 /** Waiting steps whose delay or timer is over, most overdue first. */
 export async function findDueSteps(db: Kysely<Tables>, limit: number): Promise<StepKey[]> {
   const { rows } = await sql<StepKey>`
-    select job_id, ordinal from step where status = 'waiting' and wake_at <= clock_timestamp()
+    select job_id, ordinal from step where status = 'waiting' and wake_at <= statement_timestamp()
     order by wake_at limit ${limit}`.execute(db);
   return rows;
 }
@@ -13,7 +16,7 @@ export async function findDueSteps(db: Kysely<Tables>, limit: number): Promise<S
 /** Scheduled jobs whose `run_at` has come. */
 export async function findDueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from job where status = 'scheduled' and run_at <= clock_timestamp()
+    select id from job where status = 'scheduled' and run_at <= statement_timestamp()
     order by run_at limit ${limit}`.execute(db);
   return rows.map((row) => row.id);
 }
@@ -21,7 +24,7 @@ export async function findDueJobs(db: Kysely<Tables>, limit: number): Promise<st
 /** Jobs that are past their deadline and not over. */
 export async function findOverdueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from job where finished_at is null and deadline_at <= clock_timestamp()
+    select id from job where finished_at is null and deadline_at <= statement_timestamp()
     order by deadline_at limit ${limit}`.execute(db);
   return rows.map((row) => row.id);
 }
@@ -44,7 +47,8 @@ export interface RunningStep extends StepKey {
 /** Running steps whose claim has expired, longest first. */
 export async function findExpiredClaims(db: Kysely<Tables>, limit: number): Promise<RunningStep[]> {
   const { rows } = await sql<RunningStep>`
-    select job_id, ordinal, claim_id from step where status = 'running' and claim_expires_at <= clock_timestamp()
+    select job_id, ordinal, claim_id from step
+    where status = 'running' and claim_expires_at <= statement_timestamp()
     order by claim_expires_at limit ${limit}`.execute(db);
   return rows;
 }

@@ -52,6 +52,8 @@ function isRescued(draft: JobDraft | undefined, { ordinal, claim_id }: RunningSt
 function rescueStep(draft: JobDraft, key: RunningStep, why: 'expired' | 'dead'): void {
   const step = draft.steps.get(key.ordinal);
   if (step?.status !== 'running' || step.claim_id !== key.claim_id) return;
+  // A claim ends with its job's deadline at the latest. Then the job is over, and no step of it should start again.
+  if (draft.job.deadline_at <= draft.now) return;
   // It may have been extended between the look and the lock.
   if (why === 'expired' && (step.claim_expires_at ?? 0) > draft.now) return;
   const timedOut = (step.started_at ?? 0) + step.timeout_ms <= draft.now;

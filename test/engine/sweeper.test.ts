@@ -238,6 +238,16 @@ describe('a job', () => {
     },
   );
 
+  it('past its deadline starts none of its steps again, in whatever order the sweeps come', async () => {
+    const id = await (JOBS.running as () => Promise<string>)();
+    await sql`update job set deadline_at = clock_timestamp()`.execute(store.db);
+    await sql`update step set claim_expires_at = clock_timestamp()`.execute(store.db);
+    await rescueExpired(store);
+    expect(await work.statusesOf(store.db, id)).toEqual(['running']);
+    await timeOutJobs(store);
+    expect(await work.statusesOf(store.db, id)).toEqual(['cancelled']);
+  });
+
   it('of which only the output is left has it evaluated by any server', async () => {
     const id = await submit({ output: '${{ steps.a.output }}' });
     await endFirst({ kind: 'succeeded', output: 7 });

@@ -5,9 +5,9 @@ import type { Store } from '../database/store.ts';
 import type { StepState } from '../domain/moves/draft.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
-import { claimSteps } from '../operations/claim-steps.ts';
 import { handOut } from '../operations/hand-out.ts';
 import { openAttemptLog } from './attempt-log.ts';
+import { createClaimer } from './claim-ready.ts';
 import { createHandOffs } from './hand-offs.ts';
 import { type Held, heldSteps, type Kind } from './held-steps.ts';
 import { keepClaims } from './keep-claims.ts';
@@ -16,7 +16,7 @@ import { type RenderedHandout, runStep } from './run-step.ts';
 import { createSettler } from './settler.ts';
 
 const POLL_MS = 1000;
-// How long an action may take to heed the word to stop; what still runs then is left to the next server.
+// How long an action may take to heed the word to stop; what still runs then is given back all the same.
 const ABORT_MS = 5000;
 
 export interface DispatchSettings {
@@ -49,6 +49,9 @@ export function startDispatch(options: {
   const held = heldSteps(settings.slots);
   const handOffs = createHandOffs({ held, settings, kindOf: (step) => kindOf(step) });
   let stopping = false;
+  // Whether the queue may hold more than there was room for: then room that is freed is worth a look.
+  let mayBeMore = false;
+  const hasRoom = () => Object.values(held.room()).some((free) => free > 0);
 
   const actionOf = (uses: string): Action | undefined => catalogue.get(uses);
   const kindOf = (step: StepState): Kind | null => {
@@ -64,7 +67,7 @@ export function startDispatch(options: {
     offer: (outcomes) => handOffs.offer(outcomes),
     onSettled: ({ claim_id }) => {
       held.drop(claim_id);
-      if (!stopping) loop.wake();
+      if (mayBeMore) loop.wake();
     },
     onHandedOff: (claims) => void start(claims),
   });
@@ -74,7 +77,7 @@ export function startDispatch(options: {
     const { job_id, ordinal, claim_id } = claim;
     if (attemptEnd) settler.push({ job_id, ordinal, claim_id, end: attemptEnd });
     else held.drop(claim_id);
-    if (!stopping) loop.wake();
+    if (mayBeMore) loop.wake();
   };
 
   const start = async (claims: ClaimedStep[]) => {
@@ -107,41 +110,15 @@ export function startDispatch(options: {
     end(claim, attemptEnd);
   };
 
+  const claimReady = createClaimer({ store, catalogue, settings, held, handOffs, kindOf, start });
   const loop = startLoop({
     name: 'dispatch',
     intervalMs: POLL_MS,
     log,
     async pass() {
-      const free = held.room();
-      const uses = [...catalogue.values()]
-        .map((action) => ({ uses: action.uses, max: action.instant ? free.instant : free.slot }))
-        .filter(({ max }) => max > 0);
-      if (stopping || uses.length === 0) return undefined;
-      const { workerId, queues, claimTtlMs } = settings;
-      const accept = (step: StepState) => {
-        const kind = kindOf(step);
-        if (kind === null || !held.reserve(kind)) return false;
-        reserved[kind] += 1;
-        handOffs.claimed(step);
-        return true;
-      };
-      const reserved = { slot: 0, instant: 0 };
-      const granted: ClaimedStep[] = [];
-      const wanted = { workerId, uses, queues, ttlMs: claimTtlMs, accept };
-      let claims: ClaimedStep[];
-      try {
-        claims = await claimSteps(store, { ...wanted, granted: (claim) => granted.push(claim) });
-      } catch (error) {
-        // The answer may have got lost after the commit: whether they are ours shows when they are loaded.
-        void start(granted);
-        throw error;
-      } finally {
-        held.giveBack(reserved);
-      }
-      const short = Math.min(...uses.map(({ max }) => max)) > claims.length;
-      handOffs.cameBack(short);
-      if (claims.length > 0) void start(claims);
-      return short ? undefined : 0;
+      if (stopping) return undefined;
+      mayBeMore = await claimReady();
+      return mayBeMore && hasRoom() ? 0 : undefined;
     },
   });
   const keeper = keepClaims({ store: vital, held, ttlMs: settings.claimTtlMs, log });
@@ -156,6 +133,9 @@ export function startDispatch(options: {
       held.abortAll('shutdown');
       await settler.idle();
       await held.allFree(ABORT_MS);
+      // What does not heed the word ends with this process. Left as it is, nobody would know until its claim expires:
+      // the row that says which server holds it goes now.
+      for (const { claim, ended } of held.all()) if (!ended) end(claim, { kind: 'released' });
       await settler.idle();
       await keeper.stop();
     },

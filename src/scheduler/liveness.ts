@@ -44,16 +44,21 @@ export async function startLiveness(options: {
     });
 
   let lock = await takeLock();
+  let locked = true;
   const loop = startLoop({
     name: 'heartbeat',
     intervalMs: HEARTBEAT_MS,
     log,
     async pass() {
       try {
-        if (await reportAlive(store, entry.id)) return undefined;
-        log.warn('another server took this one for dead; entering again');
+        const known = await reportAlive(store, entry.id);
+        if (known && locked) return undefined;
+        if (!known) log.warn('another server took this one for dead; entering again');
+        // Entered is not locked: should the lock not be had now, the next pass asks for it again.
+        locked = false;
         await lock.release();
         lock = await takeLock();
+        locked = true;
       } catch (error) {
         lastFailure = performance.now();
         throw error;

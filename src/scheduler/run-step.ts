@@ -18,7 +18,7 @@ export type RenderedHandout = Handout & {
   rendered: { ok: true; value: Json } | { ok: false; error: StoredError };
 };
 
-// A timer cannot be longer; a later deadline is the rescue loop's affair.
+// A timer cannot be longer: what takes more is waited for in pieces.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -40,10 +40,7 @@ export async function runStep(options: {
   const invalid = checkRendered(action, handout.rendered.value);
   if (invalid) return endOf(invalid);
 
-  const timer = setTimeout(
-    () => controller.abort('timeout' satisfies StopReason),
-    Math.min(LONGEST_TIMER_MS, Math.max(0, handout.deadline_in_ms)),
-  );
+  const cancelTimeout = after(handout.deadline_in_ms, () => controller.abort('timeout' satisfies StopReason));
   setMaxListeners(0, controller.signal);
   let end: AttemptEnd;
   try {
@@ -67,9 +64,23 @@ export async function runStep(options: {
       message: `the action ${handout.uses} ended with an internal error`,
     });
   } finally {
-    clearTimeout(timer);
+    cancelTimeout();
   }
   return afterStop(controller.signal, end);
+}
+
+/** Calls back once `ms` have passed, however many; the returned function calls it off. */
+function after(ms: number, callBack: () => void): () => void {
+  const piece = Math.min(LONGEST_TIMER_MS, Math.max(0, ms));
+  let cancelRest = () => {};
+  const timer = setTimeout(() => {
+    if (ms > piece) cancelRest = after(ms - piece, callBack);
+    else callBack();
+  }, piece);
+  return () => {
+    clearTimeout(timer);
+    cancelRest();
+  };
 }
 
 function afterStop(signal: AbortSignal, end: AttemptEnd): AttemptEnd | null {

@@ -1,0 +1,129 @@
+import { sql } from 'kysely';
+import { v4 as uuid } from 'uuid';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Action } from '../../src/actions/action.ts';
+import type { Store } from '../../src/database/store.ts';
+import { createWakeUps } from '../../src/database/wake-ups.ts';
+import { SERVER_LOCK_SPACE } from '../../src/operations/keep-server.ts';
+import { startDispatch } from '../../src/scheduler/dispatch.ts';
+import { startLiveness } from '../../src/scheduler/liveness.ts';
+import { runStep } from '../../src/scheduler/run-step.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { type TestDatabase, testDatabase } from '../support/database.ts';
+import * as work from './work.ts';
+
+const log = createLogger({ level: 'silent', pretty: false });
+let database: TestDatabase;
+let store: Store;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  store = { db: database.db, wakeUps: createWakeUps() };
+});
+
+afterAll(() => database.close());
+
+/** An action that does not heed the word to stop; `end` lets it end. */
+function deafAction(uses: string): { action: Action; end: () => void } {
+  let end = () => undefined as void;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const run = async () => {
+    await ended;
+    return { kind: 'succeeded' as const, output: null };
+  };
+  return { action: { uses, with: {}, instant: false, run } as unknown as Action, end: () => end() };
+}
+
+describe('a running step', () => {
+  it('is not told to stop before its timeout, however long that is', async () => {
+    const { action, end } = deafAction('deaf');
+    const controller = new AbortController();
+    vi.useFakeTimers();
+    try {
+      const ended = runStep({
+        handout: {
+          uses: 'deaf',
+          deadline_in_ms: 30 * 86_400_000,
+          rendered: { ok: true, value: {} },
+        } as never,
+        catalogue: new Map([['deaf', action]]),
+        controller,
+        attemptLog: { write: () => undefined, close: async () => undefined },
+        progress: () => undefined,
+        log,
+      });
+      await vi.advanceTimersByTimeAsync(29 * 86_400_000);
+      expect(controller.signal.aborted).toBe(false);
+      await vi.advanceTimersByTimeAsync(2 * 86_400_000);
+      expect(controller.signal.reason).toBe('timeout');
+      end();
+      await ended;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('is given back uncharged when the server stops, also when its action does not heed the word', async () => {
+    const { action, end } = deafAction('value');
+    const id = await work.submitGraph(store, work.loose(1));
+    const settings = { workerId: uuid(), slots: 1, queues: null, claimTtlMs: 30_000 };
+    const dispatch = startDispatch({
+      store,
+      vital: store,
+      catalogue: new Map([['value', action]]),
+      settings,
+      log,
+    });
+    await work.until(
+      'the step to run',
+      async () => (await work.statusesOf(store.db, id)).join() === 'running',
+    );
+    await dispatch.stop(10);
+    end();
+    expect(await work.statusesOf(store.db, id)).toEqual(['ready']);
+    const { rows } = await sql`select outcome from attempt where job_id = ${id}`.execute(store.db);
+    expect(rows).toEqual([{ outcome: 'released' }]);
+  }, 20_000);
+});
+
+describe('a server that was taken for dead', () => {
+  it('goes on until it has its new lock, also when taking it fails at first', async () => {
+    const entry = { id: uuid(), name: 'this', version: '0', uses: ['value'], queues: null, slots: 4 };
+    const liveness = await startLiveness({ store, connection: database.url, entry, log });
+    const holder = await work.session(database.url);
+    try {
+      const key = async () => {
+        const { rows } = await sql<{
+          lock_key: number;
+        }>`select lock_key from worker where id = ${entry.id}`.execute(store.db);
+        return rows[0]?.lock_key;
+      };
+      const first = (await key()) as number;
+      // The key that it will get next is taken, so that its lock session fails.
+      for (let next = first + 1; next <= first + 3; next += 1) {
+        await holder.query('select pg_advisory_lock($1::int4, $2::int4)', [SERVER_LOCK_SPACE, next]);
+      }
+      await sql`delete from worker where id = ${entry.id}`.execute(store.db);
+      await work.until('it to enter again', async () => (await key()) !== undefined);
+      // Its statement waits for 5 s before it gives up.
+      await work.until('it to have given up', async () => (await work.waiters(store.db)) > 0);
+      await work.until('it to have given up', async () => (await work.waiters(store.db)) === 0, 10_000);
+      await holder.query('select pg_advisory_unlock_all()');
+      await work.until(
+        'it to hold its lock',
+        async () => {
+          const { rows } = await sql<{ held: boolean }>`
+            select exists (select from pg_locks l join worker w on l.objid = w.lock_key::oid
+              where l.locktype = 'advisory' and l.granted and w.id = ${entry.id}) as held`.execute(store.db);
+          return rows[0]?.held ?? false;
+        },
+        10_000,
+      );
+    } finally {
+      await holder.end();
+      await liveness.stop();
+    }
+  }, 40_000);
+});

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import { DURATION_PATTERN, formatDuration } from '../domain/duration.ts';
 import { DEFAULTS, LIMITS, NAMES } from '../domain/limits.ts';
 import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';

@@ -127,8 +127,8 @@ export function announce(store: Store, drafts: readonly JobDraft[]): void {
   if (changed.length === 0) return;
   store.observe?.(changed);
   store.wakeUps.jobsChanged(changed.map((draft) => draft.job.id));
-  if (changed.some((draft) => draft.promoted.some((step) => step.status === 'ready')))
-    store.wakeUps.stepsReady();
+  // Also what was ready before: while this held the job's lock, a claim passed it over.
+  if (changed.some((draft) => draft.job.steps_ready > 0)) store.wakeUps.stepsReady();
   if (changed.some(hasSomethingDue)) store.wakeUps.somethingDue();
 }
 

@@ -22,8 +22,8 @@ export interface HandOffs {
   offer(outcomes: readonly StepOutcome[]): Offer;
   /** Takes note of a step claimed from the queue: what sorts before it was nobody else's turn. */
   claimed(step: StepState): void;
-  /** Takes note whether the last claim found fewer steps than there was room for. */
-  cameBack(short: boolean): void;
+  /** Takes note of which steps the last claim found fewer than there was room for. */
+  queueSeen(empty: Record<Kind, boolean>): void;
   /** How many hand-offs in a row led to this claim. */
   lengthOf(claim: ClaimedStep): number;
 }
@@ -39,11 +39,11 @@ export function createHandOffs(options: {
 }): HandOffs {
   const { held, settings } = options;
   const chains = new WeakMap<ClaimedStep, number>();
-  let queueIsEmpty = true;
+  let empty: Record<Kind, boolean> = { slot: true, instant: true };
   let last: { priority: number; turn: number } | null = null;
 
-  const isInTurn = (step: StepState) => {
-    if (queueIsEmpty) return true;
+  const isInTurn = (step: StepState, kind: Kind) => {
+    if (empty[kind]) return true;
     if (last === null) return false;
     const turn = step.turn ?? Number.POSITIVE_INFINITY;
     return step.priority > last.priority || (step.priority === last.priority && turn < last.turn);
@@ -66,7 +66,7 @@ export function createHandOffs(options: {
       const take = (step: StepState, jobId: string) => {
         const kind = options.kindOf(step);
         const chain = chainOf.get(jobId) ?? 1;
-        if (kind === null || chain > LONGEST_CHAIN || !isInTurn(step)) return false;
+        if (kind === null || chain > LONGEST_CHAIN || !isInTurn(step, kind)) return false;
         if (!held.reserve(kind)) return false;
         mine[kind] += 1;
         return true;
@@ -92,8 +92,8 @@ export function createHandOffs(options: {
     claimed(step) {
       last = { priority: step.priority, turn: step.turn ?? Number.NEGATIVE_INFINITY };
     },
-    cameBack(short) {
-      queueIsEmpty = short;
+    queueSeen(seen) {
+      empty = seen;
     },
     lengthOf: (claim) => chains.get(claim) ?? 0,
   };

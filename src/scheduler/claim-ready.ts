@@ -7,8 +7,8 @@ import type { HandOffs } from './hand-offs.ts';
 import type { HeldSteps, Kind } from './held-steps.ts';
 
 /**
- * Makes the function that fills this server's room from the queue: claims what is ready, starts it, and says whether
- * there may be more than there was room for. One claim is in flight at a time; the caller sees to that.
+ * Makes the function that fills this server's room from the queue: claims what is ready, starts it, and says of
+ * which kind there may be more than there was room for. One claim is in flight at a time; the caller sees to that.
  */
 export function createClaimer(options: {
   store: Store;
@@ -18,7 +18,7 @@ export function createClaimer(options: {
   handOffs: HandOffs;
   kindOf: (step: StepState) => Kind | null;
   start: (claims: ClaimedStep[]) => Promise<void>;
-}): () => Promise<boolean> {
+}): () => Promise<Record<Kind, boolean>> {
   const { store, catalogue, held, handOffs, kindOf, start } = options;
   const { workerId, queues, claimTtlMs } = options.settings;
   return async () => {
@@ -26,7 +26,7 @@ export function createClaimer(options: {
     const uses = [...catalogue.values()]
       .map((action) => ({ uses: action.uses, max: action.instant ? free.instant : free.slot }))
       .filter(({ max }) => max > 0);
-    if (uses.length === 0) return true;
+    if (uses.length === 0) return { slot: true, instant: true };
     const reserved: Record<Kind, number> = { slot: 0, instant: 0 };
     const granted: ClaimedStep[] = [];
     try {
@@ -52,6 +52,6 @@ export function createClaimer(options: {
     // No room at all tells nothing about the queue; room that was left tells that it is empty.
     const empty = { slot: reserved.slot < free.slot, instant: reserved.instant < free.instant };
     handOffs.queueSeen(empty);
-    return !(empty.slot && empty.instant);
+    return { slot: !empty.slot, instant: !empty.instant };
   };
 }

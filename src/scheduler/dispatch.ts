@@ -49,9 +49,14 @@ export function startDispatch(options: {
   const held = heldSteps(settings.slots);
   const handOffs = createHandOffs({ held, settings, kindOf: (step) => kindOf(step) });
   let stopping = false;
-  // Whether the queue may hold more than there was room for: then room that is freed is worth a look.
-  let mayBeMore = false;
-  const hasRoom = () => Object.values(held.room()).some((free) => free > 0);
+  // Of what the queue may hold more than there was room for: then room that is freed is worth a look.
+  let more: Record<Kind, boolean> = { slot: false, instant: false };
+  const mayBeMore = () => more.slot || more.instant;
+  // Room for one kind is no reason to look at once for the other: that would go on until a slot is free.
+  const hasRoomForMore = () => {
+    const free = held.room();
+    return (more.slot && free.slot > 0) || (more.instant && free.instant > 0);
+  };
 
   const actionOf = (uses: string): Action | undefined => catalogue.get(uses);
   const kindOf = (step: StepState): Kind | null => {
@@ -67,7 +72,7 @@ export function startDispatch(options: {
     offer: (outcomes) => handOffs.offer(outcomes),
     onSettled: ({ claim_id }) => {
       held.drop(claim_id);
-      if (mayBeMore) loop.wake();
+      if (mayBeMore()) loop.wake();
     },
     onHandedOff: (claims) => void start(claims),
   });
@@ -77,7 +82,7 @@ export function startDispatch(options: {
     const { job_id, ordinal, claim_id } = claim;
     if (attemptEnd) settler.push({ job_id, ordinal, claim_id, end: attemptEnd });
     else held.drop(claim_id);
-    if (mayBeMore) loop.wake();
+    if (mayBeMore()) loop.wake();
   };
 
   const start = async (claims: ClaimedStep[]) => {
@@ -117,8 +122,8 @@ export function startDispatch(options: {
     log,
     async pass() {
       if (stopping) return undefined;
-      mayBeMore = await claimReady();
-      return mayBeMore && hasRoom() ? 0 : undefined;
+      more = await claimReady();
+      return hasRoomForMore() ? 0 : undefined;
     },
   });
   const keeper = keepClaims({ store: vital, held, ttlMs: settings.claimTtlMs, log });

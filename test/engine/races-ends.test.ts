@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { v4 as uuid } from 'uuid';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Action } from '../../src/actions/action.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
@@ -21,11 +21,26 @@ beforeAll(async () => {
   store = { db: database.db, wakeUps: createWakeUps() };
 });
 
+beforeEach(() => sql`truncate job, step, attempt`.execute(store.db));
+
 afterAll(() => database.close());
+
+/** How many transactions the database ends while `ms` pass. */
+async function transactionsIn(ms: number): Promise<number> {
+  const count = async () => {
+    await sql`select pg_stat_force_next_flush()`.execute(store.db);
+    const { rows } = await sql<{ count: number }>`select (xact_commit + xact_rollback)::int4 as count
+      from pg_stat_database where datname = current_database()`.execute(store.db);
+    return rows[0]?.count ?? 0;
+  };
+  const [before, since] = [await count(), performance.now()];
+  await work.until('time to pass', () => performance.now() - since > ms);
+  return (await count()) - before;
+}
 
 /** An action that does not heed the word to stop; `end` lets it end. */
 function deafAction(uses: string): { action: Action; end: () => void } {
-  let end = () => undefined as void;
+  let end = () => {};
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
@@ -86,6 +101,25 @@ describe('a running step', () => {
     const { rows } = await sql`select outcome from attempt where job_id = ${id}`.execute(store.db);
     expect(rows).toEqual([{ outcome: 'released' }]);
   }, 20_000);
+});
+
+describe('a server whose slots are all taken', () => {
+  it('looks for steps that need no slot now and then, not again and again', async () => {
+    const { action, end } = deafAction('value');
+    const quick = { ...deafAction('flaky').action, instant: true };
+    const id = await work.submitGraph(store, work.loose(2));
+    const settings = { workerId: uuid(), slots: 1, queues: null, claimTtlMs: 30_000 };
+    const catalogue = new Map([action, quick].map((each) => [each.uses, each]));
+    const dispatch = startDispatch({ store, vital: store, catalogue, settings, log });
+    try {
+      const slotTaken = async () => (await work.statusesOf(store.db, id)).includes('running');
+      await work.until('the slot to be taken', slotTaken);
+      expect(await transactionsIn(500)).toBeLessThan(60);
+    } finally {
+      end();
+      await dispatch.stop(10);
+    }
+  });
 });
 
 describe('a server that was taken for dead', () => {

@@ -52,10 +52,13 @@ async function claimFrom(store: Store, request: Request, reach: 'near' | 'far'):
     );
     addLoaded(drafts, picked);
     const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
-    const claims = picked.flatMap(({ job_id, ordinal }) => {
+    const left = new Map(request.uses.map(({ uses, max }) => [uses, max]));
+    const claims = picked.flatMap(({ job_id, ordinal, uses }) => {
       const draft = byId.get(job_id);
       const step = draft?.steps.get(ordinal);
-      if (!draft || !step || !(request.accept?.(step) ?? true)) return [];
+      const room = left.get(uses) ?? 0;
+      if (!draft || !step || room === 0 || !(request.accept?.(step) ?? true)) return [];
+      left.set(uses, room - 1);
       const claim = claimInDraft(draft, step, request.workerId, request.ttlMs);
       request.granted?.(claim);
       return [claim];

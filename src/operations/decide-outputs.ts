@@ -1,5 +1,5 @@
 import type { Store } from '../database/store.ts';
-import { renderTemplate } from '../domain/expression/evaluate.ts';
+import { renderOutput } from '../domain/expression/evaluate.ts';
 import type { Json } from '../domain/json.ts';
 import { openDraft } from '../domain/moves/draft.ts';
 import { decideOutput } from '../domain/moves/finish-job.ts';
@@ -41,5 +41,5 @@ export async function decideOutputs(store: Store, limit: number = BATCH): Promis
 async function evaluate(store: Store, job: UndecidedOutput): Promise<Rendered> {
   const read = await loadReads(store.db, job.id, job.output_reads);
   if (read === 'too_large') return { ok: false, error: INPUTS_TOO_LARGE };
-  return renderTemplate(job.output_template, scopeOf(job.id, job.input, read, []));
+  return renderOutput(job.output_template, scopeOf(job.id, job.input, read, []));
 }

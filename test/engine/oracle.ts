@@ -240,9 +240,9 @@ export function report(job: OracleJob, step: OracleStep, progress: number): void
   noteProgress(job);
 }
 
+/** What is cut short keeps the progress that it had made. */
 function endJob(job: OracleJob, status: JobStatus, reason: string | null): void {
-  Object.assign(job, { status, reason, outputUndecided: false, started: true });
-  noteProgress(job);
+  Object.assign(job, { status, reason, outputUndecided: false });
 }
 
 export function decideOutput(job: OracleJob): void {

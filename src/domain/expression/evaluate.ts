@@ -2,7 +2,7 @@ import type { Json } from '../json.ts';
 import { LIMITS } from '../limits.ts';
 import { setStatus } from './language.ts';
 import { explain, type LanguageError, ONE_EXPRESSION, ONLY_IN_IF, summaryOf, UNCLOSED } from './message.ts';
-import { startMeter } from './meter.ts';
+import { isExhausted, startMeter } from './meter.ts';
 import { type Program, programOf } from './program.ts';
 import { addText, kindOf, type Size, setKey, toJson, tooLarge } from './result.ts';
 import { conditionSource, mayHoldExpression, splitText, wholeExpression } from './text.ts';
@@ -54,15 +54,42 @@ export function evaluateCondition(source: string, scope: ConditionScope): Evalua
  * never throws.
  */
 export function renderTemplate(template: Json, scope: Scope): Evaluated<Json> {
+  return renderWith(template, scope, (program, run) => run(program));
+}
+
+/**
+ * Renders a job's `output`: as `renderTemplate`, but an expression that reads a step which did not succeed, and can
+ * make nothing of that, gives null.
+ */
+export function renderOutput(template: Json, scope: Scope): Evaluated<Json> {
+  const succeeded = (name: string) =>
+    Object.hasOwn(scope.steps, name) && scope.steps[name]?.status === 'succeeded';
+  return renderWith(template, scope, (program, run) => {
+    try {
+      return run(program);
+    } catch (error) {
+      if (isExhausted() || [...program.steps].every(succeeded)) throw error;
+      return null;
+    }
+  });
+}
+
+type Run = (program: Program) => unknown;
+
+function renderWith(
+  template: Json,
+  scope: Scope,
+  attempt: (program: Program, run: Run) => unknown,
+): Evaluated<Json> {
   const size: Size = { least: 0, most: 0 };
-  let run: ReturnType<typeof begin> | undefined;
+  let run: Run | undefined;
   let current = '';
   const evaluate = (source: string) => {
     current = source;
     const program = programOf(source);
     if (program.usesStatusFunction) throw new Error(ONLY_IN_IF);
     run ??= begin(scope);
-    return run(program);
+    return attempt(program, run);
   };
   startMeter();
   try {
@@ -121,7 +148,7 @@ function renderText(text: string, evaluate: Evaluate, size: Size, depth: number)
 }
 
 /** Gives what evaluates one program after the other over a scope, all of them on one budget. */
-function begin(scope: Scope): (program: Program) => unknown {
+function begin(scope: Scope): Run {
   const steps = new Map<string, { output: Json; status: string | null }>();
   const context = { job: scope.job, input: scope.input, needs: scope.needs, steps };
   return (program) => {

@@ -33,6 +33,11 @@ export function startMeter(): void {
   left = BUDGET;
 }
 
+/** Whether the budget is used up; what fails then would fail again. */
+export function isExhausted(): boolean {
+  return left < 0;
+}
+
 function spend(operations: number): void {
   left -= operations;
   if (left < 0) throw EXHAUSTED;

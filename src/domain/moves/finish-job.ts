@@ -52,12 +52,11 @@ function endJob(
   status: 'succeeded' | 'failed' | 'cancelled',
   changes: Partial<JobDraft['job']>,
 ): void {
-  const { job, now } = draft;
-  job.progress = status === 'succeeded' ? 1 : jobProgress(job);
+  // What was cut short keeps the progress that it had made, and what never started has no start.
   moveJob(draft, status, {
+    ...(status === 'succeeded' ? { progress: 1 } : {}),
     output_undecided: false,
-    started_at: job.started_at ?? now,
-    finished_at: now,
+    finished_at: draft.now,
     running_progress: 0,
     ...changes,
   });

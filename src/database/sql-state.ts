@@ -1,3 +1,5 @@
+import { BrokenRule } from '../domain/errors.ts';
+
 /** The SQLSTATE of a database error; undefined when it is something else. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
@@ -7,6 +9,8 @@ export function sqlState(error: unknown): string | undefined {
 
 /** Whether an error has to do with the moment, not with what was written: a lost connection, a lock, a shutdown. */
 export function passesByItself(error: unknown): boolean {
+  // A bug of ours has no SQLSTATE either, and does not pass.
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof BrokenRule) return false;
   const state = sqlState(error);
   return state === undefined || /^(08|53|57|55|40|25)/.test(state);
 }

@@ -54,3 +54,8 @@ export class AppError extends Error {
     this.errors = errors;
   }
 }
+
+/** A rule of the engine that does not hold: a bug of ours. The transaction in which it shows must not be committed. */
+export class BrokenRule extends Error {
+  override readonly name = 'BrokenRule';
+}

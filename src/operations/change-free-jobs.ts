@@ -1,9 +1,10 @@
 import { passesByItself, sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import type { JobDraft } from '../domain/moves/draft.ts';
+import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
+import { loadStepsAndDependents, type StepKey } from '../repositories/load-steps.ts';
 import { type LockedJob, lockJobs } from '../repositories/lock-jobs.ts';
-import { announce } from './advance-jobs.ts';
+import { addLoaded, announce } from './advance-jobs.ts';
 
 const QUERY_CANCELED = '57014';
 
@@ -20,6 +21,7 @@ export async function changeFreeJobs(
   change: (tx: Tx, locked: LockedJob[]) => Promise<JobDraft[]>,
 ): Promise<JobDraft[]> {
   const distinct = [...new Set(ids)];
+  if (distinct.length === 0) return [];
   try {
     const drafts = await inTransaction(store.db, async (tx) => {
       const locked = await lockJobs(tx, distinct, 'skip');
@@ -40,4 +42,46 @@ export async function changeFreeJobs(
       return half.value;
     });
   }
+}
+
+// How often a look is taken past jobs that somebody holds.
+const ROUNDS = 5;
+
+/**
+ * Finds what is due, at most `limit`, and changes it as `changeFreeJobs` does. Should a whole batch belong to jobs that
+ * somebody holds, it looks past them: one stuck job with much that is due must not hide everything behind it.
+ * Returns all that was found, and the drafts of what could be changed.
+ */
+export async function changeDue<Due>(
+  store: Store,
+  work: {
+    limit: number;
+    find: (except: readonly string[]) => Promise<Due[]>;
+    jobOf: (due: Due) => string;
+    change: (tx: Tx, locked: LockedJob[], due: readonly Due[]) => Promise<JobDraft[]>;
+  },
+): Promise<{ found: Due[]; drafts: JobDraft[] }> {
+  const found: Due[] = [];
+  const busy: string[] = [];
+  for (let round = 1; ; round += 1) {
+    const due = await work.find(busy);
+    found.push(...due);
+    const drafts = await changeFreeJobs(store, due.map(work.jobOf), (tx, locked) =>
+      work.change(tx, locked, due),
+    );
+    if (drafts.length > 0 || due.length < work.limit || round === ROUNDS) return { found, drafts };
+    busy.push(...new Set(due.map(work.jobOf)));
+  }
+}
+
+/** Drafts of locked jobs by their ids, and what of `due` is theirs, its steps loaded with their dependents. */
+export async function draftsOfSteps<Due extends StepKey>(
+  tx: Tx,
+  locked: readonly LockedJob[],
+  due: readonly Due[],
+): Promise<{ drafts: Map<string, JobDraft>; mine: Due[] }> {
+  const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+  const mine = due.filter(({ job_id }) => drafts.has(job_id));
+  if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+  return { drafts, mine };
 }

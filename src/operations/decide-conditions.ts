@@ -1,12 +1,10 @@
 import type { Store } from '../database/store.ts';
 import { evaluateCondition } from '../domain/expression/evaluate.ts';
-import { openDraft } from '../domain/moves/draft.ts';
 import { type Decision, decideStep } from '../domain/moves/propagate.ts';
 import { scopeOf } from '../domain/scope.ts';
 import { loadReads, loadUndecidedSteps, type UndecidedStep } from '../repositories/load-scopes.ts';
-import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { addLoaded, advanceJobs } from './advance-jobs.ts';
-import { changeFreeJobs } from './change-free-jobs.ts';
+import { advanceJobs } from './advance-jobs.ts';
+import { changeDue, draftsOfSteps } from './change-free-jobs.ts';
 
 const BATCH = 200;
 
@@ -16,17 +14,12 @@ const BATCH = 200;
  * as many as asked for.
  */
 export async function decideConditions(store: Store, limit: number = BATCH): Promise<number> {
-  const undecided = await loadUndecidedSteps(store.db, limit);
-  if (undecided.length === 0) return 0;
-  const decided: (UndecidedStep & { decision: Decision })[] = [];
-  for (const step of undecided) decided.push({ ...step, decision: await evaluate(store, step) });
-  await changeFreeJobs(
-    store,
-    decided.map((step) => step.job_id),
-    async (tx, locked) => {
-      const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-      const mine = decided.filter((step) => drafts.has(step.job_id));
-      addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+  const { found } = await changeDue(store, {
+    limit,
+    find: async (except) => evaluateAll(store, await loadUndecidedSteps(store.db, limit, except)),
+    jobOf: (step) => step.job_id,
+    async change(tx, locked, decided) {
+      const { drafts, mine } = await draftsOfSteps(tx, locked, decided);
       for (const { job_id, ordinal, version, decision } of mine) {
         const draft = drafts.get(job_id);
         const step = draft?.steps.get(ordinal);
@@ -35,8 +28,17 @@ export async function decideConditions(store: Store, limit: number = BATCH): Pro
       await advanceJobs(tx, [...drafts.values()]);
       return [...drafts.values()];
     },
-  );
-  return undecided.length;
+  });
+  return found.length;
+}
+
+async function evaluateAll(
+  store: Store,
+  steps: readonly UndecidedStep[],
+): Promise<(UndecidedStep & { decision: Decision })[]> {
+  const decided: (UndecidedStep & { decision: Decision })[] = [];
+  for (const step of steps) decided.push({ ...step, decision: await evaluate(store, step) });
+  return decided;
 }
 
 async function evaluate(store: Store, step: UndecidedStep): Promise<Decision> {

@@ -6,7 +6,7 @@ import { decideOutput } from '../domain/moves/finish-job.ts';
 import { scopeOf } from '../domain/scope.ts';
 import { loadReads, loadUndecidedOutputs, type UndecidedOutput } from '../repositories/load-scopes.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
-import { changeFreeJobs } from './change-free-jobs.ts';
+import { changeDue } from './change-free-jobs.ts';
 import { INPUTS_TOO_LARGE } from './decide-conditions.ts';
 
 const BATCH = 100;
@@ -18,24 +18,33 @@ type Rendered = { ok: true; value: Json } | { ok: false; error: { code: string; 
  * Safe on every server at once. Returns how many were found.
  */
 export async function decideOutputs(store: Store, limit: number = BATCH): Promise<number> {
-  const undecided = await loadUndecidedOutputs(store.db, limit);
-  if (undecided.length === 0) return 0;
-  const rendered = new Map<string, { round: number; decision: Rendered }>();
-  for (const job of undecided) {
-    rendered.set(job.id, { round: job.retry_round, decision: await evaluate(store, job) });
-  }
-  await changeFreeJobs(store, [...rendered.keys()], async (tx, locked) => {
-    const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
-    for (const draft of drafts) {
-      const found = rendered.get(draft.job.id);
-      if (found && draft.job.output_undecided && draft.job.retry_round === found.round) {
-        decideOutput(draft, found.decision);
+  const { found } = await changeDue(store, {
+    limit,
+    find: async (except) => evaluateAll(store, await loadUndecidedOutputs(store.db, limit, except)),
+    jobOf: (job) => job.id,
+    async change(tx, locked, decided) {
+      const byId = new Map(decided.map((job) => [job.id, job]));
+      const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
+      for (const draft of drafts) {
+        const found = byId.get(draft.job.id);
+        if (found && draft.job.output_undecided && draft.job.retry_round === found.retry_round) {
+          decideOutput(draft, found.decision);
+        }
       }
-    }
-    await saveDrafts(tx, drafts);
-    return drafts;
+      await saveDrafts(tx, drafts);
+      return drafts;
+    },
   });
-  return undecided.length;
+  return found.length;
+}
+
+async function evaluateAll(
+  store: Store,
+  jobs: readonly UndecidedOutput[],
+): Promise<(UndecidedOutput & { decision: Rendered })[]> {
+  const decided: (UndecidedOutput & { decision: Rendered })[] = [];
+  for (const job of jobs) decided.push({ ...job, decision: await evaluate(store, job) });
+  return decided;
 }
 
 async function evaluate(store: Store, job: UndecidedOutput): Promise<Rendered> {

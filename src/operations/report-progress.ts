@@ -1,12 +1,9 @@
 import type { Store } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
-import { changeJob, changeStep, type JobDraft, openDraft } from '../domain/moves/draft.ts';
+import { changeJob, changeStep, type JobDraft } from '../domain/moves/draft.ts';
 import { jobProgress } from '../domain/progress.ts';
 import type { RunningStep } from '../repositories/find-due.ts';
-import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
-import { addLoaded, announce } from './advance-jobs.ts';
+import { changeFreeJobs, draftsOfSteps } from './change-free-jobs.ts';
 
 /** How far one running step says it is, 0 to 1. */
 export interface ProgressReport extends RunningStep {
@@ -18,18 +15,13 @@ export interface ProgressReport extends RunningStep {
  * or of jobs that somebody else holds just now, are dropped: the next one comes soon.
  */
 export async function reportProgress(store: Store, reports: readonly ProgressReport[]): Promise<void> {
-  if (reports.length === 0) return;
-  const drafts = await inTransaction(store.db, async (tx) => {
-    const locked = await lockJobs(tx, [...new Set(reports.map((report) => report.job_id))], 'skip');
-    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-    const mine = reports.filter((report) => drafts.has(report.job_id));
-    if (mine.length === 0) return [];
-    addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+  const ids = reports.map((report) => report.job_id);
+  await changeFreeJobs(store, ids, async (tx, locked) => {
+    const { drafts, mine } = await draftsOfSteps(tx, locked, reports);
     for (const report of mine) applyReport(drafts.get(report.job_id) as JobDraft, report);
     await saveDrafts(tx, [...drafts.values()]);
     return [...drafts.values()];
   });
-  announce(store, drafts);
 }
 
 function applyReport(draft: JobDraft, report: ProgressReport): void {

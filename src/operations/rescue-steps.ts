@@ -1,10 +1,9 @@
 import type { Store } from '../database/store.ts';
-import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
+import type { JobDraft } from '../domain/moves/draft.ts';
 import { endAttempt } from '../domain/moves/end-attempt.ts';
 import { findExpiredClaims, findStepsOfWorker, type RunningStep } from '../repositories/find-due.ts';
-import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { addLoaded, advanceJobs } from './advance-jobs.ts';
-import { changeFreeJobs } from './change-free-jobs.ts';
+import { advanceJobs } from './advance-jobs.ts';
+import { changeDue, draftsOfSteps } from './change-free-jobs.ts';
 
 const BATCH = 200;
 
@@ -15,31 +14,32 @@ export interface Rescue {
 }
 
 /** Gives back steps whose claim has expired: timed out past their own deadline, lost otherwise. */
-export async function rescueExpired(store: Store, limit: number = BATCH): Promise<Rescue> {
-  const found = await findExpiredClaims(store.db, limit);
-  return giveBack(store, found, 'expired');
+export function rescueExpired(store: Store, limit: number = BATCH): Promise<Rescue> {
+  return giveBack(store, limit, 'expired', (except) => findExpiredClaims(store.db, limit, except));
 }
 
 /** Gives back what a dead worker holds, without waiting for its claims to expire. */
-export async function rescueWorker(store: Store, workerId: string, limit: number = BATCH): Promise<Rescue> {
-  const found = await findStepsOfWorker(store.db, workerId, limit);
-  return giveBack(store, found, 'dead');
+export function rescueWorker(store: Store, workerId: string, limit: number = BATCH): Promise<Rescue> {
+  return giveBack(store, limit, 'dead', (except) => findStepsOfWorker(store.db, workerId, limit, except));
 }
 
-async function giveBack(store: Store, found: RunningStep[], why: 'expired' | 'dead'): Promise<Rescue> {
-  if (found.length === 0) return { found: 0, rescued: 0 };
-  const drafts = await changeFreeJobs(
-    store,
-    found.map((key) => key.job_id),
-    async (tx, locked) => {
-      const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
-      const mine = found.filter((key) => drafts.has(key.job_id));
-      addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+async function giveBack(
+  store: Store,
+  limit: number,
+  why: 'expired' | 'dead',
+  find: (except: readonly string[]) => Promise<RunningStep[]>,
+): Promise<Rescue> {
+  const { found, drafts } = await changeDue(store, {
+    limit,
+    find,
+    jobOf: (key) => key.job_id,
+    async change(tx, locked, due) {
+      const { drafts, mine } = await draftsOfSteps(tx, locked, due);
       for (const key of mine) rescueStep(drafts.get(key.job_id) as JobDraft, key, why);
       await advanceJobs(tx, [...drafts.values()]);
       return [...drafts.values()];
     },
-  );
+  });
   const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
   return { found: found.length, rescued: found.filter((key) => isRescued(byId.get(key.job_id), key)).length };
 }

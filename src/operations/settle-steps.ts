@@ -52,7 +52,8 @@ async function settleHalves(
 ): Promise<Settlement> {
   const middle = outcomes.length >> 1;
   const first = await settleSteps(store, outcomes.slice(0, middle), options);
-  const second = await settleSteps(store, outcomes.slice(middle), options);
+  // The second half takes nothing: an offer stands for one transaction.
+  const second = await settleSteps(store, outcomes.slice(middle), { mode: options.mode });
   return { results: [...first.results, ...second.results], claims: [...first.claims, ...second.claims] };
 }
 

@@ -2,29 +2,46 @@ import { type Kysely, sql } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { StepKey } from './load-steps.ts';
 
+// `except`: jobs to look past, because somebody holds them.
+
 // Compared with the time of the statement: the clock moves while it is read, so an index cannot be asked for what is
 // before it, and every look would read all that is not due.
 
 /** Waiting steps whose delay or timer is over, most overdue first. */
-export async function findDueSteps(db: Kysely<Tables>, limit: number): Promise<StepKey[]> {
+export async function findDueSteps(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[] = [],
+): Promise<StepKey[]> {
   const { rows } = await sql<StepKey>`
     select job_id, ordinal from step where status = 'waiting' and wake_at <= statement_timestamp()
+      and job_id <> all(${sql.val([...except])}::uuid[])
     order by wake_at limit ${limit}`.execute(db);
   return rows;
 }
 
 /** Scheduled jobs whose `run_at` has come. */
-export async function findDueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
+export async function findDueJobs(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[] = [],
+): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from job where status = 'scheduled' and run_at <= statement_timestamp()
+      and id <> all(${sql.val([...except])}::uuid[])
     order by run_at limit ${limit}`.execute(db);
   return rows.map((row) => row.id);
 }
 
 /** Jobs that are past their deadline and not over. */
-export async function findOverdueJobs(db: Kysely<Tables>, limit: number): Promise<string[]> {
+export async function findOverdueJobs(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[] = [],
+): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from job where finished_at is null and deadline_at <= statement_timestamp()
+      and id <> all(${sql.val([...except])}::uuid[])
     order by deadline_at limit ${limit}`.execute(db);
   return rows.map((row) => row.id);
 }
@@ -45,10 +62,15 @@ export interface RunningStep extends StepKey {
 }
 
 /** Running steps whose claim has expired, longest first. */
-export async function findExpiredClaims(db: Kysely<Tables>, limit: number): Promise<RunningStep[]> {
+export async function findExpiredClaims(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[] = [],
+): Promise<RunningStep[]> {
   const { rows } = await sql<RunningStep>`
     select job_id, ordinal, claim_id from step
     where status = 'running' and claim_expires_at <= statement_timestamp()
+      and job_id <> all(${sql.val([...except])}::uuid[])
     order by claim_expires_at limit ${limit}`.execute(db);
   return rows;
 }
@@ -58,9 +80,11 @@ export async function findStepsOfWorker(
   db: Kysely<Tables>,
   workerId: string,
   limit: number,
+  except: readonly string[] = [],
 ): Promise<RunningStep[]> {
   const { rows } = await sql<RunningStep>`
     select job_id, ordinal, claim_id from step where status = 'running' and claimed_by = ${workerId}
+      and job_id <> all(${sql.val([...except])}::uuid[])
     order by claim_expires_at limit ${limit}`.execute(db);
   return rows;
 }

@@ -89,12 +89,17 @@ export interface UndecidedStep {
   input: Json;
 }
 
-/** Steps whose `if` waits to be decided, oldest jobs first. */
-export async function loadUndecidedSteps(db: Kysely<Tables>, limit: number): Promise<UndecidedStep[]> {
+/** Steps whose `if` waits to be decided, oldest jobs first, but for those of the jobs in `except`. */
+export async function loadUndecidedSteps(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[],
+): Promise<UndecidedStep[]> {
   const { rows } = await sql<UndecidedStep>`
     select s.job_id, s.ordinal, s.version, s."if", s.if_reads, s.needs, s.need_not_succeeded, s.failed_above, j.input
     from step s join job j on j.id = s.job_id
-    where s.undecided order by s.job_id, s.ordinal limit ${limit}`.execute(db);
+    where s.undecided and s.job_id <> all(${sql.val([...except])}::uuid[])
+    order by s.job_id, s.ordinal limit ${limit}`.execute(db);
   return rows;
 }
 
@@ -107,10 +112,16 @@ export interface UndecidedOutput {
   output_reads: number[];
 }
 
-/** Jobs whose `output` waits to be evaluated. */
-export async function loadUndecidedOutputs(db: Kysely<Tables>, limit: number): Promise<UndecidedOutput[]> {
+/** Jobs whose `output` waits to be evaluated, but for those in `except`. */
+export async function loadUndecidedOutputs(
+  db: Kysely<Tables>,
+  limit: number,
+  except: readonly string[],
+): Promise<UndecidedOutput[]> {
   const { rows } = await sql<UndecidedOutput>`
     select id, retry_round, input, output_template, coalesce(output_reads, '{}') as output_reads
-    from job where output_undecided order by id limit ${limit}`.execute(db);
+    from job where output_undecided and id <> all(${sql.val([...except])}::uuid[]) order by id limit ${limit}`.execute(
+    db,
+  );
   return rows;
 }

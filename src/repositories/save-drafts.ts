@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
+import { BrokenRule } from '../domain/errors.ts';
 import type { JobDraft, JobState, StepState } from '../domain/moves/draft.ts';
 import { type BulkKind, bulkRows, castOf } from './bulk-rows.ts';
 
@@ -85,7 +86,9 @@ export async function saveDrafts(tx: Tx, drafts: readonly JobDraft[]): Promise<v
   );
   const [counts] = rows;
   if (counts?.steps !== steps.length || counts.jobs !== changed.length) {
-    throw new Error(`a guarded write found ${counts?.steps} of ${steps.length} steps as it expected them`);
+    throw new BrokenRule(
+      `a guarded write found ${counts?.steps} of ${steps.length} steps as it expected them`,
+    );
   }
 }
 

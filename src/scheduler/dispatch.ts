@@ -108,7 +108,7 @@ export function startDispatch(options: {
     const { controller } = entry;
     const attemptLog = openAttemptLog(store, log, claim);
     const progress = (fraction: number) => {
-      entry.progress = fraction;
+      if (Number.isFinite(fraction)) entry.progress = fraction;
     };
     const attemptEnd = await runStep({ handout, catalogue, controller, attemptLog, progress, log });
     await attemptLog.close();

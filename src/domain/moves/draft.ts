@@ -1,4 +1,4 @@
-import type { StoredError } from '../errors.ts';
+import { BrokenRule, type StoredError } from '../errors.ts';
 import { JOB_MOVES, type JobStatus } from '../job-status.ts';
 import type { Json } from '../json.ts';
 import type { Backoff } from '../retry-policy.ts';
@@ -148,7 +148,8 @@ export function moveStep(
   changes: Partial<StepState> = {},
 ): void {
   const from = step.status;
-  if (!(to in STEP_MOVES[from])) throw new Error(`step "${step.name}" may not move from ${from} to ${to}`);
+  if (!(to in STEP_MOVES[from]))
+    throw new BrokenRule(`step "${step.name}" may not move from ${from} to ${to}`);
   const { job } = draft;
   if (from === 'running') job.running_progress = Math.max(0, job.running_progress - (step.progress ?? 0));
   changeStep(draft, step, {
@@ -176,7 +177,8 @@ export function changeJob(draft: JobDraft, changes: Partial<JobState>): void {
 /** Moves the job to another status; throws on a move that `JOB_MOVES` does not know. */
 export function moveJob(draft: JobDraft, to: JobStatus, changes: Partial<JobState> = {}): void {
   const from = draft.job.status;
-  if (!(to in JOB_MOVES[from])) throw new Error(`job ${draft.job.id} may not move from ${from} to ${to}`);
+  if (!(to in JOB_MOVES[from]))
+    throw new BrokenRule(`job ${draft.job.id} may not move from ${from} to ${to}`);
   changeJob(draft, { reason: null, ...changes, status: to });
 }
 

@@ -13,6 +13,7 @@ import { StartupError } from './database/startup-error.ts';
 import type { Store } from './database/store.ts';
 import { createWakeUps } from './database/wake-ups.ts';
 import { createApp } from './http/app.ts';
+import type { ServerEntry } from './operations/keep-server.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { transitionLog } from './telemetry/transition-log.ts';
@@ -65,13 +66,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const { version: databaseVersion } = await checkServer(connection);
   await migrate(connection);
 
-  const store = openStore(connection, WORK_CONNECTIONS, 'holdfast', log, stops);
-  const vital = {
-    ...openStore(connection, VITAL_CONNECTIONS, 'holdfast vital', log, stops),
-    wakeUps: store.wakeUps,
-  };
-  store.observe = transitionLog(log);
-
+  const { store, vital } = openStores(connection, log, stops);
   const catalogue = createCatalogue({
     actions: config.actions,
     shellEnv: config.shellEnv,
@@ -95,14 +90,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
     connection,
     catalogue,
     settings: {
-      entry: {
-        id: uuid(),
-        name: `${hostname()}:${process.pid}`,
-        version: packageJson.version,
-        uses: [...catalogue.keys()],
-        queues: config.queues,
-        slots: config.concurrency,
-      },
+      entry: describeServer(config, [...catalogue.keys()]),
       claimTtlMs: config.claimTtlMs,
       retentionDays: config.retentionDays,
       soleServer: kind === 'embedded',
@@ -135,13 +123,39 @@ async function openDatabase(
   return { connection: (await starting).connection, kind: 'embedded' };
 }
 
-function openStore(
+/** What this server says of itself to the others. */
+function describeServer(config: Config, uses: string[]): ServerEntry {
+  return {
+    id: uuid(),
+    name: `${hostname()}:${process.pid}`,
+    version: packageJson.version,
+    uses,
+    queues: config.queues,
+    slots: config.concurrency,
+  };
+}
+
+/** The database twice: for work, and over connections of their own for what must never wait behind work. */
+function openStores(
+  connection: DatabaseAddress,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+): { store: Store; vital: Store } {
+  const wakeUps = createWakeUps();
+  const open = (max: number, name: string) => ({ db: openPool(connection, max, name, log, stops), wakeUps });
+  return {
+    store: { ...open(WORK_CONNECTIONS, 'holdfast'), observe: transitionLog(log) },
+    vital: open(VITAL_CONNECTIONS, 'holdfast vital'),
+  };
+}
+
+function openPool(
   connection: DatabaseAddress,
   max: number,
   applicationName: string,
   log: Logger,
   stops: (() => Promise<void>)[],
-): Store {
+): Store['db'] {
   let ending = false;
   const pool = createPool({
     connection,
@@ -157,7 +171,7 @@ function openStore(
     ending = true;
     return db.destroy();
   });
-  return { db, wakeUps: createWakeUps() };
+  return db;
 }
 
 async function listen(app: ReturnType<typeof createApp>, config: Config): Promise<void> {

@@ -76,9 +76,6 @@ function insertJobRow(
   definition: NormalJob,
   request: { idempotencyKey: string | null; hash: string },
 ): RawBuilder<unknown> {
-  const at = (ms: number | null) =>
-    ms === null ? sql`null::timestamptz` : sql`c.now + ${ms}::float8 * interval '1 millisecond'`;
-  const json = (value: unknown) => (value === null ? sql`null::jsonb` : sql`${JSON.stringify(value)}::jsonb`);
   const columns = {
     id: sql`${job.id}::uuid`,
     name: sql`${definition.name}`,
@@ -115,6 +112,15 @@ function insertJobRow(
     select ${sql.join(Object.values(columns))} from clock c
     on conflict (idempotency_key) where idempotency_key is not null do nothing
     returning id`;
+}
+
+/** An instant of a draft, which is relative to the insert. */
+function at(ms: number | null): RawBuilder<unknown> {
+  return ms === null ? sql`null::timestamptz` : sql`c.now + ${ms}::float8 * interval '1 millisecond'`;
+}
+
+function json(value: unknown): RawBuilder<unknown> {
+  return value === null ? sql`null::jsonb` : sql`${JSON.stringify(value)}::jsonb`;
 }
 
 /** The job that an idempotency key belongs to. */

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
-import type { ActionOutcome } from '../actions/action.ts';
+import type { ActionContext, ActionOutcome } from '../actions/action.ts';
 import type { Catalogue } from '../actions/catalogue.ts';
 import { checkRendered } from '../actions/check-with.ts';
 import type { StoredError } from '../domain/errors.ts';
@@ -44,19 +44,9 @@ export async function runStep(options: {
   setMaxListeners(0, controller.signal);
   let end: AttemptEnd;
   try {
-    const outcome = await action.run(handout.rendered.value, {
-      signal: controller.signal,
-      log: (chunk) => attemptLog.write(chunk),
-      progress: options.progress,
-      claim: {
-        id: handout.claim_id,
-        job_id: handout.job_id,
-        step: handout.step,
-        attempt: handout.attempt,
-        retry_round: handout.retry_round,
-      },
-    });
-    end = endOf(outcome);
+    const { signal } = controller;
+    const context = { signal, log: attemptLog.write, progress: options.progress, claim: claimOf(handout) };
+    end = endOf(await action.run(handout.rendered.value, context));
   } catch (error) {
     log.error({ err: error, job_id: handout.job_id, step: handout.step }, `the action ${handout.uses} threw`);
     end = failed({
@@ -67,6 +57,10 @@ export async function runStep(options: {
     cancelTimeout();
   }
   return afterStop(controller.signal, end);
+}
+
+function claimOf({ claim_id, job_id, step, attempt, retry_round }: Handout): ActionContext['claim'] {
+  return { id: claim_id, job_id, step, attempt, retry_round };
 }
 
 /** Calls back once `ms` have passed, however many; the returned function calls it off. */

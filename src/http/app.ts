@@ -80,7 +80,8 @@ function createServer(log: Logger): App {
     // While it shuts down, our own answer instead of the framework's.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: true },
+    // A part of a path as long as may be: what is too long for a name is a name that nothing has.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     genReqId: ({ headers }) => sane(headers['x-request-id']) ?? randomUUID(),
     schemaErrorFormatter: formatSchemaErrors,
     frameworkErrors: (error, request, reply) =>

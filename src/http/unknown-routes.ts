@@ -23,7 +23,8 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
 function answer(routes: readonly KnownRoute[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const path = pathOf(request.url);
   const segments = split(path);
-  const methods = methodsOf(routes, segments);
+  // An empty part is nobody's: `/v1//jobs` is not served, so that no method is.
+  const methods = path.includes('//') ? [] : methodsOf(routes, segments);
   if (methods.length > 0) {
     const allow = methods.join(', ');
     const detail = `${shorten(path)} does not take ${request.method}; it takes ${allow}`;
@@ -49,6 +50,7 @@ function fits(pattern: readonly string[], segments: readonly string[]): boolean 
 }
 
 function nearestPath(routes: readonly KnownRoute[], segments: string[]): string | null {
+  if (methodsOf(routes, segments).length > 0) return join(segments);
   if (methodsOf(routes, ['v1', ...segments]).length > 0) return join(['v1', ...segments]);
   const given = join(segments);
   let best: string | null = null;

@@ -21,6 +21,7 @@ describe('what no route serves', () => {
     ['GET', '/healthz', 'did you mean /health?'],
     ['GET', '/nothing/like/it', 'all routes are at /docs'],
     ['GET', '/', 'all routes are at /docs'],
+    ['GET', `/v1/jobs/${missing}//steps`, `did you mean /v1/jobs/${missing}/steps?`],
   ])('is answered 404: %s %s', async (method, path, words) => {
     const answer = await api.call(method, path);
     expect([answer.status, answer.json.code]).toEqual([404, 'route_not_found']);

@@ -196,6 +196,8 @@ describe('GET /v1/jobs/{id}/steps/{name}', () => {
     expect(answer.json.detail).toContain('did you mean "extract"?');
     const far = await api.call('GET', `/v1/jobs/${id}/steps/q%20q`);
     expect(far.json.detail).toContain(`/v1/jobs/${id}/steps lists`);
+    const long = await api.call('GET', `/v1/jobs/${id}/steps/${'a'.repeat(5_000)}`);
+    expect([long.status, long.json.code]).toEqual([404, 'step_not_found']);
   });
 
   test('answers 304 to who has the same answer', async () => {

@@ -94,6 +94,8 @@ function expectation(error: ErrorObject): string {
   if (keyword === 'minimum') return `must be at least ${params.limit}`;
   if (keyword === 'maximum') return `must be at most ${params.limit}`;
   if (keyword === 'maxLength') return `must be at most ${params.limit} characters long`;
+  if (keyword === 'minLength')
+    return params.limit === 1 ? 'must not be empty' : `must be at least ${params.limit} characters long`;
   return error.message ?? 'is wrong';
 }
 

@@ -1,7 +1,8 @@
 import { queryProblem } from './validation.ts';
 
+// Offsets to 15:59, which is where the database ends; on earth they are at most 14:00.
 const RFC_3339 =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?(?:[Zz]|[+\- ]\d{2}:\d{2})$/;
+  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?(?:[Zz]|[+\- ](?:0\d|1[0-5]):[0-5]\d)$/;
 
 /**
  * Checks an instant of a query: RFC 3339 with an offset, and a day that exists. Gives it as text that the database

@@ -4,6 +4,7 @@ import { GetJobQuery, JobParams, ListJobsQuery, NoQuery } from '../../contract/r
 import { Named } from '../../contract/scalars.ts';
 import { isTerminalJob } from '../../domain/job-status.ts';
 import { LIMITS } from '../../domain/limits.ts';
+import { findUnstorable } from '../../domain/storable.ts';
 import { deleteJob } from '../../operations/delete-job.ts';
 import { countJobs, type JobFilters, readJobs } from '../../repositories/read-jobs.ts';
 import { readSteps } from '../../repositories/read-steps.ts';
@@ -40,6 +41,7 @@ const getSchema = {
     'header `If-None-Match` until the job is terminal, with it until the job changes.',
   tags: ['jobs'],
   params: JobParams,
+  'x-request-headers': ['If-None-Match', 'Prefer'],
   querystring: GetJobQuery,
   response: answers(
     {
@@ -120,6 +122,8 @@ async function withSteps(job: JobBody, { store, readOffers }: RouteContext): Pro
 }
 
 function filtersOf(query: Static<typeof ListJobsQuery>): JobFilters {
+  refuseUnstorable('name', query.name ?? '');
+  for (const label of query.label ?? []) refuseUnstorable('label', label);
   return {
     statuses: query.status ?? [],
     name: query.name ?? null,
@@ -131,8 +135,15 @@ function filtersOf(query: Static<typeof ListJobsQuery>): JobFilters {
   };
 }
 
+// The database refuses to compare with what it cannot hold.
+function refuseUnstorable(name: string, value: string): void {
+  findUnstorable(value, '', ({ code, detail }) => {
+    throw queryProblem(name, code, `\`${name}\`: ${detail}, so that no job has it`);
+  });
+}
+
 function labelsOf(given: readonly string[]): Record<string, string> {
-  const labels = given.map((label): [string, string] => {
+  const pairs = given.map((label): [string, string] => {
     const colon = label.indexOf(':');
     if (colon > 0) return [label.slice(0, colon), label.slice(colon + 1)];
     throw queryProblem(
@@ -141,5 +152,12 @@ function labelsOf(given: readonly string[]): Record<string, string> {
       `\`label\` must be key:value, as in label=team:data, not "${label}"`,
     );
   });
-  return Object.fromEntries(labels);
+  const labels = Object.fromEntries(pairs);
+  const twice = pairs.find(([key, value]) => labels[key] !== value)?.[0];
+  if (twice === undefined) return labels;
+  throw queryProblem(
+    'label',
+    'invalid_label',
+    `no job has two values of the label "${twice}"; ask for one of them`,
+  );
 }

@@ -37,6 +37,16 @@ fields are refused, never ignored. Durations are written \`30s\`, \`5m\`, \`1h30
 
     curl --json '{"name":"hello","uses":"shell","with":{"run":"echo hi"}}' 'http://localhost:3000/v1/jobs?wait=10s'`;
 
+const REQUEST_HEADERS = {
+  'Idempotency-Key': {
+    description:
+      'The same key with the same body gives the same job: a UUID made by the client for each job.',
+    example: '7d5f2d0e-4c0a-4f4f-9f5e-6f0c3a1b2c4d',
+  },
+  'If-None-Match': { description: 'The `ETag` that you have: 304 while nothing changed.', example: 'W/"3"' },
+  Prefer: { description: '`wait=20`: as `?wait`, in seconds; shortened to 60.', example: 'wait=20' },
+};
+
 const TAGS = [
   { name: 'jobs', description: 'Graphs of steps: submit, watch, steer, delete.' },
   { name: 'steps', description: 'What a job is made of: status, attempts, output, log.' },
@@ -75,14 +85,41 @@ export function addOpenapiRoute(app: FastifyInstance): void {
 
 type Document = Record<string, unknown> & { paths?: Record<string, unknown> };
 
-// The plugin takes every body for required; where nothing will do, the route says so.
+// The plugin takes every body for required; where nothing will do, the route says so. It also takes a parameter for
+// required that always has a value, and knows nothing of the headers of requests, which no schema checks.
 function finishDocument<Given extends Document>(document: Given): Given {
   for (const path of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(path as Record<string, Record<string, unknown>>)) {
+      addHeaders(operation);
+      for (const parameter of parametersOf(operation))
+        parameter.required &&= parameter.schema.default === undefined;
       if (operation['x-optional-body'] !== true) continue;
       (operation.requestBody as { required: boolean }).required = false;
       delete operation['x-optional-body'];
     }
   }
   return document;
+}
+
+interface Parameter {
+  name: string;
+  in: string;
+  description: string;
+  required: boolean;
+  schema: Record<string, unknown>;
+}
+
+function parametersOf(operation: Record<string, unknown>): Parameter[] {
+  operation.parameters ??= [];
+  return operation.parameters as Parameter[];
+}
+
+function addHeaders(operation: Record<string, unknown>): void {
+  const names = (operation['x-request-headers'] ?? []) as (keyof typeof REQUEST_HEADERS)[];
+  for (const name of names) {
+    const { description, example } = REQUEST_HEADERS[name];
+    const schema = { type: 'string', examples: [example] };
+    parametersOf(operation).push({ name, in: 'header', description, required: false, schema });
+  }
+  delete operation['x-request-headers'];
 }

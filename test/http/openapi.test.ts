@@ -66,6 +66,19 @@ describe('/openapi.json', () => {
     );
   });
 
+  test('offers the headers that a call reads, and asks for no parameter that has a default', () => {
+    const parameters = (method: string, path: string): Anything[] => document.paths[path][method].parameters;
+    const headers = (method: string, path: string) =>
+      parameters(method, path).flatMap(({ in: place, name }) => (place === 'header' ? [name] : []));
+    expect(headers('post', '/v1/jobs')).toEqual(['Idempotency-Key', 'Prefer']);
+    expect(headers('get', '/v1/jobs/{id}')).toEqual(['If-None-Match', 'Prefer']);
+    expect(headers('get', '/v1/jobs/{id}/steps')).toEqual(['If-None-Match']);
+    for (const { operation } of operations()) {
+      for (const { name, in: place, required } of operation.parameters ?? [])
+        expect(required, name).toBe(place === 'path' || name === 'days');
+    }
+  });
+
   test('describes every field of every schema', () => {
     const seen: string[] = [];
     const visit = (schema: Anything, where: string) => {

@@ -19,6 +19,7 @@ const listSchema = {
   description: 'In the order of the definition, a page at a time, each with what keeps it from running.',
   tags: ['steps'],
   params: JobParams,
+  'x-request-headers': ['If-None-Match'],
   querystring: ListStepsQuery,
   response: answers(
     { 200: { description: 'A page of steps.', schema: Named(StepList), headers }, 304: unchanged },
@@ -32,6 +33,7 @@ const getSchema = {
   description: 'One step with what it was given, every attempt, and what keeps it from running.',
   tags: ['steps'],
   params: StepParams,
+  'x-request-headers': ['If-None-Match'],
   querystring: NoQuery,
   response: answers(
     { 200: { description: 'The step.', schema: Named(StepDetail), headers }, 304: unchanged },

@@ -32,6 +32,7 @@ const schema = {
     'body again gives the same job, and another body is refused.',
   tags: ['jobs'],
   querystring: SubmitQuery,
+  'x-request-headers': ['Idempotency-Key', 'Prefer'],
   body: Named(JobDefinition),
   response: answers(
     {

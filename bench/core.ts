@@ -141,15 +141,16 @@ async function restart(server: BenchServer): Promise<void> {
   };
   await post(server, body);
   await until(async () => (await number(server, `select count(*) from step where status = 'running'`)) > 0);
-  const running = await server.database.query(`select claim_id from step where status = 'running'`);
+  const killedAt = await number(server, 'select extract(epoch from clock_timestamp()) * 1000');
   const { readyAt } = await server.crashAndRestart();
-  await until(async () => (await number(server, `select count(*) from attempt where outcome = 'lost'`)) > 0);
-  const first = await number(
-    server,
-    `select extract(epoch from min(started_at)) * 1000 from step
-     where started_at is not null and claim_id <> all($1) and attempt > 1`,
-    [running.rows.map((row) => row.claim_id)],
-  );
+  const resumed = () =>
+    number(
+      server,
+      `select extract(epoch from min(started_at)) * 1000 from step where started_at > to_timestamp($1 / 1000.0)`,
+      [killedAt],
+    );
+  await until(async () => (await resumed()) > 0);
+  const first = await resumed();
   print('restart after SIGKILL: ready to first resumed step', `${Math.round(first - readyAt)} ms`);
   await until(allDone(server, 'restart'));
 }

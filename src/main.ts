@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
@@ -23,6 +24,8 @@ const VITAL_CONNECTIONS = 2;
 // On top of SHUTDOWN_GRACE: stopping what does not stop by itself, and the database last.
 const STOP_MS = 15_000;
 
+// What is set in the environment wins over the file.
+if (existsSync('.env')) process.loadEnvFile('.env');
 const read = readConfig(process.env, ALL_ACTIONS);
 if (!read.ok) refuse(read.message);
 else await start(read.config).catch((error) => refuse(error));

@@ -2,12 +2,12 @@ import { distance } from 'fastest-levenshtein';
 
 /**
  * The candidate that a misspelt word most likely meant, or null when none is near: about one slip in three letters
- * is forgiven, case aside. Of equally near ones the first wins.
+ * is forgiven, case aside, and none in a word of less than three. Of equally near ones the first wins.
  */
 export function suggest(word: string, candidates: Iterable<string>): string | null {
   const wanted = word.toLowerCase();
   let best: string | null = null;
-  let slips = Math.min(3, Math.max(1, Math.floor(word.length / 3))) + 1;
+  let slips = Math.min(3, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     // Two words are at least as far apart as their lengths: most of a long list is passed over here.
     if (Math.abs(candidate.length - word.length) >= slips || candidate === word) continue;

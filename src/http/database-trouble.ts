@@ -10,7 +10,7 @@ const SYSTEM_CODES = new Set([
   'ENETUNREACH',
 ]);
 // Too many connections; cancelled by a timeout; lock not available; the server stops, crashed or starts.
-const SQL_STATES = new Set(['53300', '57014', '55P03', '40P01', '40001', '25P03', '57P01', '57P02', '57P03']);
+const SQL_STATES = new Set(['57014', '55P03', '40P01', '40001', '25P03', '57P01', '57P02', '57P03']);
 const MESSAGES = [
   'connection terminated',
   'timeout exceeded when trying to connect',
@@ -24,7 +24,7 @@ export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
   const { code, syscall, message, severity } = error as Record<string, unknown>;
   if (typeof code === 'string') {
-    if (severity !== undefined) return SQL_STATES.has(code) || code.startsWith('08');
+    if (severity !== undefined) return SQL_STATES.has(code) || /^(08|53)/.test(code);
     if (SYSTEM_CODES.has(code) && syscall !== 'open') return true;
   }
   const text = typeof message === 'string' ? message.toLowerCase() : '';

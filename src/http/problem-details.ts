@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { ProblemBody } from '../contract/problem.ts';
 import type { AppError, ErrorCode } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { makeTextStorable } from '../domain/storable.ts';
 
 /** The HTTP status and the title of each code. A code that is missing here does not compile. */
 export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_after?: number }> = {
@@ -43,7 +44,10 @@ export function problemBody(error: AppError, instance: string, requestId: string
     code: error.code,
     instance,
     request_id: requestId,
-    errors: error.errors.slice(0, LIMITS.errorsPerProblem),
+    errors: error.errors
+      .slice(0, LIMITS.errorsPerProblem)
+      // A pointer names a key as it came, which strict readers of JSON may not be able to decode.
+      .map((problem) => ({ ...problem, pointer: makeTextStorable(problem.pointer) })),
   };
 }
 

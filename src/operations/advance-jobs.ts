@@ -100,7 +100,7 @@ async function addHeldSteps(tx: Tx, drafts: readonly JobDraft[], all: boolean): 
 function handOffPromoted(draft: JobDraft, handOff: HandOff): ClaimedStep[] {
   const claims: ClaimedStep[] = [];
   for (const step of draft.promoted) {
-    if (!handOff.take(step, draft.job.id)) continue;
+    if (draft.job.deadline_at <= draft.now || !handOff.take(step, draft.job.id)) continue;
     const claim = claimInDraft(draft, step, handOff.workerId, handOff.ttlMs);
     handOff.granted?.(claim);
     claims.push(claim);

@@ -42,7 +42,10 @@ export async function claimSteps(store: Store, request: Request): Promise<Claime
 async function claimFrom(store: Store, request: Request, reach: 'near' | 'far'): Promise<ClaimedStep[]> {
   const { claims, drafts } = await store.db.transaction().execute(async (tx) => {
     const locked = await (reach === 'near' ? lockSomeJobs(tx, request) : lockFartherJobs(tx, request));
-    const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
+    // A job past its deadline is about to end; nothing of it starts any more.
+    const drafts = locked
+      .filter(({ job, now }) => job.deadline_at > now)
+      .map(({ job, now }) => openDraft(job, [], now));
     if (drafts.length === 0) return { claims: [], drafts };
     const picked = await pickReadySteps(
       tx,

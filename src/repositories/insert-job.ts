@@ -103,7 +103,8 @@ function insertJobRow(
     steps_skipped: sql`${job.steps_skipped}::int4`,
     steps_cancelled: sql`${job.steps_cancelled}::int4`,
     created_at: sql`c.now`,
-    run_at: at(job.run_at),
+    // As it was given: an instant that went through the clock would come back a little off.
+    run_at: definition.run_at ? sql`${definition.run_at.toISOString()}::timestamptz` : at(job.run_at),
     started_at: at(job.started_at),
     finished_at: at(job.finished_at),
     deadline_at: at(job.deadline_at),

@@ -53,8 +53,8 @@ export interface Handout {
   with_reads: number[] | null;
   needs: number[] | null;
   input: Json;
-  /** Milliseconds until the attempt's or the job's deadline, by the database's clock. */
-  deadline_in_ms: number;
+  /** Milliseconds that the attempt still has, by the database's clock. The job's deadline is not its affair. */
+  timeout_in_ms: number;
 }
 
 /** Loads what the claims that are still valid need. */
@@ -67,8 +67,8 @@ export async function loadHandouts(
       s."with", s.with_reads,
       case when s.with_reads is not null then s.needs end as needs,
       case when s.with_reads is not null then j.input end as input,
-      extract(epoch from least(s.started_at + s.timeout_ms * interval '1 millisecond', j.deadline_at)
-        - clock_timestamp())::float8 * 1000 as deadline_in_ms
+      extract(epoch from s.started_at + s.timeout_ms * interval '1 millisecond'
+        - clock_timestamp())::float8 * 1000 as timeout_in_ms
     from ${bulkRows('k', { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' }, claims)}
     cross join lateral (select * from step s where s.job_id = k.job_id and s.ordinal = k.ordinal offset 0) s
     cross join lateral (select * from job j where j.id = k.job_id offset 0) j

@@ -62,5 +62,9 @@ async function rescueServer(store: Store, log: Logger, server: { id: string; nam
 }
 
 function reportRescue(log: Logger, rescue: Rescue, from: string): void {
-  if (rescue.rescued > 0) log.warn({ steps: rescue.rescued }, `rescued ${rescue.rescued} steps of ${from}`);
+  if (rescue.rescued > 0)
+    log.warn(
+      { steps: rescue.rescued },
+      `rescued ${rescue.rescued} ${rescue.rescued === 1 ? 'step' : 'steps'} of ${from}`,
+    );
 }

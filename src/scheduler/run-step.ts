@@ -22,7 +22,7 @@ export type RenderedHandout = Handout & {
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs one claimed step by its action, within its deadline. Returns how the attempt ended, or null when its claim was
+ * Runs one claimed step by its action, within its timeout. Returns how the attempt ended, or null when its claim was
  * lost meanwhile: then nothing may be written.
  */
 export async function runStep(options: {
@@ -40,7 +40,7 @@ export async function runStep(options: {
   const invalid = checkRendered(action, handout.rendered.value);
   if (invalid) return endOf(invalid);
 
-  const cancelTimeout = after(handout.deadline_in_ms, () => controller.abort('timeout' satisfies StopReason));
+  const cancelTimeout = after(handout.timeout_in_ms, () => controller.abort('timeout' satisfies StopReason));
   setMaxListeners(0, controller.signal);
   let end: AttemptEnd;
   try {

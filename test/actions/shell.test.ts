@@ -29,6 +29,7 @@ describe('output', () => {
   it('holds what stdout says as JSON', async () => {
     expect((await outputOf({ run: `echo '{"rows": [1, "é"]}'` })).json).toEqual({ rows: [1, 'é'] });
     expect((await outputOf({ run: 'echo 1e999' })).json).toBeNull();
+    expect((await outputOf({ run: 'echo 12345678901234567890' })).json).toBeNull();
   });
 
   it('comes with stdout and stderr in the log', async () => {

@@ -271,7 +271,7 @@ function fail(job: OracleJob, step: OracleStep, code: string): void {
 
 export function claim(job: OracleJob, step: OracleStep, claimId: string, worker: string): void {
   if (step.status !== 'ready') throw new Error(`${step.name} was claimed while ${step.status}`);
-  Object.assign(step, { status: 'running', claim: claimId, worker, attempt: step.attempt + 1 });
+  Object.assign(step, { status: 'running', claim: claimId, worker, attempt: step.attempt + 1, error: null });
   if (job.status === 'queued') Object.assign(job, { status: 'running', started: true });
 }
 

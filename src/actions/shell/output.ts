@@ -1,5 +1,6 @@
 import type { Json } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
+import { findUnsafeNumbers } from '../../domain/unsafe-numbers.ts';
 
 /** The last bytes of a stream, however long the stream is. */
 export interface Tail {
@@ -77,11 +78,9 @@ export function buildOutput(exitCode: number, tail: Tail): ShellOutput {
 
 function parseJson(text: string): Json {
   try {
-    // A number that JSON says and a double cannot hold would turn into null on its way: then it is only text.
-    return JSON.parse(text, (_key, value: unknown) => {
-      if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('not a finite number');
-      return value;
-    }) as Json;
+    const value = JSON.parse(text) as Json;
+    // A number that a double cannot hold would arrive changed: then it is only text.
+    return findUnsafeNumbers(text).length > 0 ? null : value;
   } catch {
     return null;
   }

@@ -1,6 +1,6 @@
-import { closest, distance } from 'fastest-levenshtein';
 import type { Json } from '../json.ts';
 import { LIMITS } from '../limits.ts';
+import { didYouMean } from '../suggest.ts';
 import { explain, ONE_EXPRESSION, ONLY_IN_IF, UNCLOSED } from './message.ts';
 import { type Program, programOf } from './program.ts';
 import { conditionSource, mayHoldExpression, splitText } from './text.ts';
@@ -132,7 +132,5 @@ function checkProgram(
 }
 
 function suggestion(name: string, all: ReadonlySet<string>): string {
-  if (all.size === 0 || all.size > SUGGEST_AMONG) return '';
-  const nearest = closest(name, [...all]);
-  return distance(name, nearest) <= Math.max(2, name.length / 3) ? `; did you mean \`${nearest}\`?` : '';
+  return all.size > SUGGEST_AMONG ? '' : didYouMean(name, all);
 }

@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration.ts';
 import type { StoredError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { lossDelay, retryDelay } from '../retry-policy.ts';
@@ -53,7 +54,7 @@ export function endAttempt(draft: JobDraft, step: StepState, end: AttemptEnd, ra
 function timeoutError(step: StepState): StoredError {
   return {
     code: 'timeout',
-    message: `attempt ${step.attempt} did not end within its timeout of ${step.timeout_ms} ms`,
+    message: `attempt ${step.attempt} did not end within its timeout of ${formatDuration(step.timeout_ms)}`,
   };
 }
 

@@ -1,3 +1,4 @@
+import { formatDuration } from '../duration.ts';
 import { isTerminalJob } from '../job-status.ts';
 import type { Json } from '../json.ts';
 import { jobProgress } from '../progress.ts';
@@ -35,7 +36,7 @@ export function cancelJobDraft(draft: JobDraft, reason: string | null): void {
 /** Ends a job whose time is over, with everything open in it; every open step must be in the draft. */
 export function timeOutJob(draft: JobDraft): void {
   cancelOpenSteps(draft, 'job_timeout');
-  const message = `the job did not end within its timeout of ${draft.job.timeout_ms} ms`;
+  const message = `the job did not end within its timeout of ${formatDuration(draft.job.timeout_ms)}`;
   endJob(draft, 'failed', { reason: 'job_timeout', error: { code: 'job_timeout', message } });
 }
 

@@ -60,6 +60,7 @@ export function grantClaim(draft: JobDraft, step: StepState, grant: Grant): void
     attempt: step.attempt + 1,
     started_at: now,
     progress: null,
+    error: null,
     turn: null,
   });
   if (job.status === 'queued') moveJob(draft, 'running', { started_at: now });

@@ -19,7 +19,7 @@ import { readSteps, type StatedStep } from './steps.ts';
 import { writeDefinition } from './write.ts';
 
 /**
- * From what a user submits to what is stored. The other files named `job-definition-…` are its parts: fields (names and
+ * From what a user submits to what is stored. The other files of this folder are its parts: fields (names and
  * what others call them), read (single values), head and retry and steps (sections), needs (the graph), expressions,
  * actions, write (the normalised definition).
  */

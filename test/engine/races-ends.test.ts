@@ -60,7 +60,7 @@ describe('a running step', () => {
       const ended = runStep({
         handout: {
           uses: 'deaf',
-          deadline_in_ms: 30 * 86_400_000,
+          timeout_in_ms: 30 * 86_400_000,
           rendered: { ok: true, value: {} },
         } as never,
         catalogue: new Map([['deaf', action]]),

@@ -43,7 +43,8 @@ export const Job = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'Terminal steps plus the reported progress of running ones, over all; never falls while the job runs.',
+        'Terminal steps plus the reported progress of running ones, over all; never falls while the job runs. ' +
+        'A job that is cancelled or times out keeps what it had made.',
     }),
     steps: StepCounts,
     created_at: Timestamp('When it was submitted.'),

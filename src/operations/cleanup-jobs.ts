@@ -19,7 +19,7 @@ export async function cleanupJobs(
   for (;;) {
     const ids = await findExpiredJobs(store.db, options, BATCH);
     if (ids.length === 0) return { deleted_count: deleted, more: false };
-    const gone = await inTransaction(store.db, (tx) => deleteTerminalJobs(tx, ids));
+    const gone = await inTransaction(store.db, (tx) => deleteTerminalJobs(tx, ids, options));
     deleted += gone;
     // None went: the rest is locked by somebody, and looking again at once would spin.
     if (gone === 0 || performance.now() >= end) return { deleted_count: deleted, more: true };

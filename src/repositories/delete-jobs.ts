@@ -3,12 +3,16 @@ import type { Tx } from '../database/store.ts';
 import type { Tables } from '../database/tables.ts';
 import type { JobStatus } from '../domain/job-status.ts';
 
-/** Deletes jobs with all that belongs to them; those among them that are not over stay. Returns how many went. */
-export async function deleteTerminalJobs(tx: Tx, ids: readonly string[]): Promise<number> {
+/**
+ * Deletes jobs with all that belongs to them; those among them that are not over stay, and with `what` those that it
+ * does not cover: one may have been retried, and ended anew, since it was looked for. Returns how many went.
+ */
+export async function deleteTerminalJobs(tx: Tx, ids: readonly string[], what?: Expired): Promise<number> {
   const list = sql.val([...ids]);
+  const covered = what ? sql`and ${expired(what)}` : sql``;
   // FOR UPDATE, as only a delete may: nobody can open one of them again until this commits.
   const { rows } = await sql<{ id: string }>`
-    select id from job where id = any(${list}::uuid[]) and finished_at is not null
+    select id from job where id = any(${list}::uuid[]) and finished_at is not null ${covered}
     order by id for update skip locked`.execute(tx);
   const mine = rows.map((row) => row.id);
   if (mine.length === 0) return 0;

@@ -39,8 +39,8 @@ function fits(entry: Entry, first: Entry | undefined): boolean {
 
 /**
  * `onSettled` is told of each outcome after its commit (or refusal); `offer` makes the hand-off for a batch, and
- * `onHandedOff` gets what it took, once committed or when that is not known. An outcome is kept and tried again while the database is away:
- * its claim decides in the end.
+ * `onHandedOff` gets what it took, once committed or when that is not known. An outcome is kept and tried again while
+ * the database is away: its claim decides in the end.
  */
 export function createSettler(options: {
   store: Store;

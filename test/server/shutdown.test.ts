@@ -38,7 +38,12 @@ function twoSteps(folder: string): object {
   };
 }
 
-const pidIn = (file: string) => Number(readFileSync(file, 'utf8'));
+/** The process that wrote its number there. A file is there before its content is. */
+async function pidFrom(file: string): Promise<number> {
+  const written = () => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n');
+  await until(written);
+  return Number(readFileSync(file, 'utf8'));
+}
 
 describe('a server that is told to stop (SIGTERM)', () => {
   it('lets steps finish, claims no more, gives the rest back uncharged and takes its database along', async () => {
@@ -48,9 +53,9 @@ describe('a server that is told to stop (SIGTERM)', () => {
     const settings = { DATA_DIR: folder, SHUTDOWN_GRACE: '1500ms', TMPDIR };
     const server = await startServer(settings);
     const id = await submit(server, twoSteps(marks));
-    await until(() => ['quick.1', 'long.1'].every((name) => existsSync(join(marks, name))));
+    await pidFrom(join(marks, 'quick.1'));
+    const command = await pidFrom(join(marks, 'long.1'));
     const postmaster = postmasterOf(folder) as number;
-    const command = pidIn(join(marks, 'long.1'));
     expect([postmaster, command].filter(isRunning)).toHaveLength(2);
     const held = send(server.port, 'GET', `/v1/jobs/${id}?wait=60s`);
 
@@ -105,10 +110,10 @@ describe('Ctrl-C', () => {
     const marks = newDataDir({ mode: 0o700 });
     const server = await startServer({ DATABASE_URL: await sharedDatabase(), SHUTDOWN_GRACE: '60s' });
     await submit(server, twoSteps(marks));
-    await until(() => existsSync(join(marks, 'long.1')));
+    const command = await pidFrom(join(marks, 'long.1'));
     process.kill(server.pid, 'SIGINT');
     await until(() => server.log().includes('stopping (SIGINT)'));
     await server.kill('SIGINT');
-    await until(() => !isRunning(pidIn(join(marks, 'long.1'))), 5_000);
+    await until(() => !isRunning(command), 5_000);
   });
 });

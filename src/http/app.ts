@@ -6,11 +6,11 @@ import { AppError } from '../domain/errors.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { readOffers } from '../repositories/read-offers.ts';
+import { readBodies } from './bodies/read-bodies.ts';
 import type { App, RouteContext } from './context.ts';
 import { handleClientError, handleError } from './error-handling.ts';
 import { createHostCheck } from './host-check.ts';
 import { createJobWaits } from './job-waits.ts';
-import { readJsonBodies } from './json-body.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
 import { isProbe, logRequest } from './request-log.ts';
@@ -46,7 +46,7 @@ export function createApp(options: AppOptions): App {
   answerEarly(app, options);
   app.addHook('onResponse', logRequest);
   answerUnknownRoutes(app);
-  readJsonBodies(app);
+  readBodies(app);
   describeRoutes(app, options.version);
   const context: RouteContext = {
     store,

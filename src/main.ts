@@ -16,6 +16,7 @@ import { createWakeUps } from './database/wake-ups.ts';
 import { createApp } from './http/app.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
+import { createBanner } from './telemetry/banner.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { transitionLog } from './telemetry/transition-log.ts';
 
@@ -39,7 +40,7 @@ function refuse(error: unknown): void {
 }
 
 async function start(config: Config): Promise<void> {
-  const log = createLogger({ level: config.logLevel, pretty: process.stdout.isTTY === true });
+  const log = createLogger({ level: config.logLevel, pretty: isTerminal() });
   // Whatever has been started, newest first: also a start that fails half-way leaves nothing behind.
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async () => {
@@ -106,7 +107,12 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
     await scheduler.stop(config.shutdownGraceMs);
     await app.close();
   });
-  await listen(app, config);
+  const keeps = kind === 'embedded' ? config.dataDir : 'your database';
+  await listen(app, config, createBanner({ version: packageJson.version, keeps, pretty: isTerminal() }));
+}
+
+function isTerminal(): boolean {
+  return process.stdout.isTTY === true;
 }
 
 async function openDatabase(
@@ -177,13 +183,13 @@ function openPool(
   return db;
 }
 
-async function listen(app: ReturnType<typeof createApp>, config: Config): Promise<void> {
+async function listen(
+  app: ReturnType<typeof createApp>,
+  config: Config,
+  listenTextResolver: (address: string) => string,
+): Promise<void> {
   try {
-    await app.listen({
-      host: config.host,
-      port: config.port,
-      listenTextResolver: (address) => `holdfast is ready: API ${address}/v1, docs ${address}/docs`,
-    });
+    await app.listen({ host: config.host, port: config.port, listenTextResolver });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {

@@ -9,7 +9,7 @@ export interface LockedJob {
   now: number;
 }
 
-const JOB_COLUMNS = sql`id, status, reason, version, max_parallel, fail_fast, output_template is not null as has_output,
+const JOB_COLUMNS = sql`id, name, status, reason, version, max_parallel, fail_fast, output_template is not null as has_output,
   output_undecided, error, timeout_ms, retry_round, hard_failures, progress, running_progress,
   ${instant('run_at')} as run_at, ${instant('started_at')} as started_at, ${instant('finished_at')} as finished_at,
   ${instant('deadline_at')} as deadline_at, steps_total, steps_pending, steps_ready, steps_running, steps_waiting,

@@ -10,6 +10,9 @@ export interface LogSettings {
   destination?: DestinationStream;
 }
 
+// What the text of a line says already, or says better.
+const SAID_IN_TEXT = 'pid,hostname,method,url,status,ms,job_id,step,attempt,version,api,docs,health';
+
 /** The server's log. Ids travel as fields (`job_id`, `step`, `attempt`, `request_id`), never only inside the text. */
 export function createLogger(settings: LogSettings): Logger {
   const options: LoggerOptions = {
@@ -19,12 +22,14 @@ export function createLogger(settings: LogSettings): Logger {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  if (!settings.pretty) return settings.destination ? pino(options, settings.destination) : pino(options);
+  if (!settings.pretty) return pino(options, settings.destination ?? bufferedOutput());
   // A stream in this process: a worker thread would lose the last lines of a process that ends.
   const stream = pretty({
     colorize: settings.destination === undefined,
-    translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname,method,url,status,ms',
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: SAID_IN_TEXT,
+    messageFormat: (line, messageKey, _level, { colors }) =>
+      `${line[messageKey]}${line.job_id === undefined ? '' : colors.gray(`  ${line.job_id}`)}`,
     singleLine: true,
     sync: true,
     ...(settings.destination === undefined
@@ -32,6 +37,12 @@ export function createLogger(settings: LogSettings): Logger {
       : { destination: settings.destination as NodeJS.WritableStream }),
   });
   return pino({ ...options, formatters: {} }, stream);
+}
+
+// Lines for programs leave together, within 100 ms: a system call for each cost more than the step that it told of.
+// What is fatal, and the end of the process, let nothing wait.
+function bufferedOutput(): DestinationStream {
+  return pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 100 });
 }
 
 /** An error as the log shows it. On that of an idle connection the pool hangs the whole client: pages of nothing. */

@@ -1,36 +1,104 @@
 import type { Logger } from 'pino';
-import type { JobDraft } from '../domain/moves/draft.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { isTerminalJob } from '../domain/job-status.ts';
+import type { JobDraft, JobState, StepState } from '../domain/moves/draft.ts';
+import { isTerminalStep } from '../domain/step-status.ts';
 
-/** Writes a line for each committed move: jobs at info, failures at warn, other steps at debug. */
+/** A job of more steps than this shows each tenth of its way at info, and its steps at debug: nobody reads thousands. */
+const READABLE_STEPS = 50;
+
+/**
+ * Writes a line for each committed move that somebody may want to follow: jobs and the steps of jobs of a readable size
+ * at info, what failed at warn, the rest at debug. The text has what a person needs, the fields what a program does.
+ */
 export function transitionLog(log: Logger): (drafts: readonly JobDraft[]) => void {
   return (drafts) => {
     if (!log.isLevelEnabled('warn')) return;
-    const debug = log.isLevelEnabled('debug');
     for (const draft of drafts) {
-      logSteps(log, draft, debug);
-      logJob(log, draft);
+      // As one would tell it: a job starts before its steps do, and is over after them.
+      const isOver = isTerminalJob(draft.job.status);
+      if (!isOver) logJob(log, draft);
+      logSteps(log, draft);
+      if (isOver) logJob(log, draft);
     }
   };
 }
 
-function logJob(log: Logger, { job, jobBefore }: JobDraft): void {
-  if (job.status === jobBefore.status && jobBefore.version > 0) return;
-  const level = job.status === 'failed' ? 'warn' : 'info';
-  const why = job.error ? `: ${job.error.message}` : '';
-  log[level](
-    { job_id: job.id, status: job.status, version: job.version },
-    `job ${job.id} is ${job.status}${why}`,
-  );
+function logJob(log: Logger, { job, jobBefore, now }: JobDraft): void {
+  const fields = { job_id: job.id, status: job.status, version: job.version };
+  if (job.status === jobBefore.status && jobBefore.version > 0) {
+    const tenths = tenthsOver(job);
+    if (job.steps_total <= READABLE_STEPS || tenths === tenthsOver(jobBefore)) return;
+    log.info(fields, `job ${job.name}: ${count(stepsOver(job))} of ${count(job.steps_total)} steps are over`);
+    return;
+  }
+  log[job.status === 'failed' ? 'warn' : 'info'](fields, `job ${job.name} ${describeJob(job, now)}`);
 }
 
-function logSteps(log: Logger, draft: JobDraft, debug: boolean): void {
+function describeJob(job: JobState, now: number): string {
+  if (!isTerminalJob(job.status)) {
+    return job.status === 'queued' ? `is queued with ${steps(job.steps_total)}` : `is ${job.status}`;
+  }
+  const took = job.started_at === null ? '' : ` in ${duration((job.finished_at ?? now) - job.started_at)}`;
+  const why = job.error ? `: ${job.error.message}` : '';
+  return `${job.status === 'cancelled' ? 'was cancelled' : job.status}${took}${why}`;
+}
+
+function logSteps(log: Logger, draft: JobDraft): void {
+  const readable = log.isLevelEnabled('info') && draft.job.steps_total <= READABLE_STEPS;
+  const debug = log.isLevelEnabled('debug');
   for (const [ordinal, before] of draft.before) {
     const step = draft.steps.get(ordinal);
     if (!step || step.status === before.status) continue;
-    const troubled = step.status === 'failed' || (step.status === 'waiting' && step.reason === 'retry_delay');
-    if (!troubled && !debug) continue;
+    const level = levelOf(step, readable);
+    if (level === 'debug' && !debug) continue;
     const fields = { job_id: draft.job.id, step: step.name, attempt: step.attempt, status: step.status };
-    const why = step.error ? `: ${step.error.message}` : '';
-    log[troubled ? 'warn' : 'debug'](fields, `step ${step.name} is ${step.status}${why}`);
+    log[level](fields, `step ${draft.job.name}/${step.name} ${describeStep(step, draft.now)}`);
   }
+}
+
+function levelOf(step: StepState, readable: boolean): 'debug' | 'info' | 'warn' {
+  if (step.status === 'failed' || isRetried(step)) return 'warn';
+  return readable && step.status !== 'pending' && step.status !== 'ready' ? 'info' : 'debug';
+}
+
+function isRetried(step: StepState): boolean {
+  return step.status === 'waiting' && step.reason === 'retry_delay';
+}
+
+function describeStep(step: StepState, now: number): string {
+  const why = step.error ? `: ${step.error.message}` : '';
+  const rest = step.wake_at === null ? '' : ` for ${duration(step.wake_at - now)}`;
+  if (isRetried(step)) return `failed at attempt ${step.attempt} of ${step.max_attempts}; waits${rest}${why}`;
+  if (step.status === 'waiting') return `waits${rest}`;
+  if (step.status === 'cancelled') return 'was cancelled';
+  if (step.status === 'skipped') return `was skipped (${step.reason})`;
+  if (!isTerminalStep(step.status)) {
+    return `is ${step.status}${step.status === 'running' && step.attempt > 1 ? `, attempt ${step.attempt}` : ''}`;
+  }
+  const took = step.started_at === null ? '' : ` in ${duration((step.finished_at ?? now) - step.started_at)}`;
+  return `${step.status}${took}${why}`;
+}
+
+function stepsOver(job: JobState): number {
+  return job.steps_succeeded + job.steps_failed + job.steps_skipped + job.steps_cancelled;
+}
+
+function tenthsOver(job: JobState): number {
+  return Math.floor((10 * stepsOver(job)) / job.steps_total);
+}
+
+function steps(number: number): string {
+  return `${count(number)} ${number === 1 ? 'step' : 'steps'}`;
+}
+
+function count(number: number): string {
+  return number.toLocaleString('en');
+}
+
+/** `40ms`, `1.2s`, `3m5s`: as exact as a reader needs. */
+function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)}s`;
+  return formatDuration(Math.round(ms / 1_000) * 1_000);
 }

@@ -32,7 +32,15 @@ export function draftOf(steps: StepState[], job: Partial<JobState> = {}): JobDra
     steps.filter((step) => step.status === status).length,
   ]);
   const state: JobState = {
-    ...{ id: 'job', status: 'queued', reason: null, version: 1, max_parallel: null, fail_fast: false },
+    ...{
+      id: 'job',
+      name: 'a job',
+      status: 'queued',
+      reason: null,
+      version: 1,
+      max_parallel: null,
+      fail_fast: false,
+    },
     ...{ has_output: false, output_undecided: false, error: null, timeout_ms: 3_600_000, retry_round: 0 },
     ...{
       hard_failures: 0,

@@ -64,7 +64,7 @@ describe('the log of a server that does not write to a terminal', () => {
     expect(await lineWith({ request_id: 'mine-2' })).toMatchObject({ status: 422, code: expect.any(String) });
   });
 
-  it('has a line for each move of a job, and of a step at debug, with their ids', async () => {
+  it('has a line for each move of a job and of its steps, with their ids', async () => {
     const id = await submit(server, { name: 'moves', uses: 'shell', with: { run: 'true' } });
     await untilJob(server, id, isOver);
     await lineWith({ job_id: id, status: 'succeeded', level: 'info' });
@@ -78,9 +78,39 @@ describe('the log of a server that does not write to a terminal', () => {
     const steps = moves.filter(({ step }) => step === 'main').map(({ level, status }) => [level, status]);
     expect(steps).toEqual([
       ['debug', 'ready'],
-      ['debug', 'running'],
-      ['debug', 'succeeded'],
+      ['info', 'running'],
+      ['info', 'succeeded'],
     ]);
+    expect(moves.map(({ msg }) => String(msg).replace(/[\d.]+m?s/, '…'))).toEqual([
+      'job moves is queued with 1 step',
+      'step moves/main is ready',
+      'job moves is running',
+      'step moves/main is running',
+      'step moves/main succeeded in …',
+      'job moves succeeded in …',
+    ]);
+  });
+
+  it('shows the way of a large job by tenths, and its steps at debug', async () => {
+    const steps = Array.from({ length: 60 }, (_, i) => ({ name: `s${i}`, uses: 'value', with: i }));
+    const id = await submit(server, { name: 'large', steps, max_parallel: 1 });
+    await lineWith({ job_id: id, status: 'succeeded', level: 'info' });
+    const told = server.logLines().filter(({ job_id, level }) => job_id === id && level === 'info');
+    const ways = told.flatMap(({ msg }) => /: (\d+) of 60 steps are over$/.exec(String(msg))?.[1] ?? []);
+    expect(ways.length).toBeGreaterThan(1);
+    expect(ways.length).toBeLessThan(11);
+    expect(ways.map(Number)).toEqual(ways.map(Number).sort((a, b) => a - b));
+    expect(told.filter(({ step }) => step !== undefined)).toEqual([]);
+    const retried = {
+      name: 'again',
+      uses: 'shell',
+      with: { run: 'exit 3' },
+      retry: { max_attempts: 2, delay: 1 },
+    };
+    const again = await submit(server, retried);
+    expect((await lineWith({ job_id: again, status: 'waiting' })).msg).toMatch(
+      /^step again\/main failed at attempt 1 of 2; waits for [\d.]+m?s: the script exited with 3$/,
+    );
   });
 
   it('warns of a step that failed and of the job that fails with it, and says why', async () => {

@@ -7,6 +7,8 @@ import { isTerminalStep, STEP_MOVES, type StepStatus } from '../step-status.ts';
 /** What the engine knows of a job while it holds the job's lock. Instants are milliseconds since 1970. */
 export type JobState = {
   id: string;
+  /** For people; nothing is decided by it. */
+  name: string;
   status: JobStatus;
   reason: string | null;
   version: number;

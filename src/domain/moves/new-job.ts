@@ -32,6 +32,7 @@ export function draftNewJob(
 function newJobState(id: string, job: NormalJob, runIn: number | null): JobState {
   return {
     id,
+    name: job.name,
     status: runIn !== null && runIn > 0 ? 'scheduled' : 'queued',
     reason: null,
     // The version that is inserted is 1; 0 is what was there before.

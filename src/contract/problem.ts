@@ -17,7 +17,10 @@ export const ProblemEntry = Type.Object(
 /** What every answer that is no success looks like: RFC 9457, `application/problem+json`. */
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'Names the kind of problem; one for each code.' }),
+    type: Type.String({
+      format: 'uri-reference',
+      description: 'Names the kind of problem, one for each code, and leads to a page about it.',
+    }),
     title: Type.String({ description: 'The kind of problem in a few words, always the same for a code.' }),
     status: Type.Integer({ description: 'The HTTP status, again.' }),
     detail: Type.String({ description: 'What happened and what to do.' }),

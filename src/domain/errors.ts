@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'job_not_found'
   | 'step_not_found'
   | 'attempt_not_found'
+  | 'problem_not_found'
   | 'route_not_found'
   | 'method_not_allowed'
   | 'job_terminal'

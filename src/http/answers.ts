@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { Problem } from '../contract/problem.ts';
 import { Named } from '../contract/scalars.ts';
 import type { ErrorCode } from '../domain/errors.ts';
-import { PROBLEMS } from './problem-details.ts';
+import { exampleProblem, PROBLEMS } from './problem-details.ts';
 
 /** One answer of a route, as the document describes it and as it is serialised. */
 export interface Answer {
@@ -57,20 +57,10 @@ function describeHeaders(headers: Record<string, string>): object {
 
 function describeProblem(codes: readonly ErrorCode[]): object {
   const [first] = codes as [ErrorCode];
-  const { status, title, retry_after } = PROBLEMS[first];
-  const example = {
-    type: `urn:holdfast:problem:${first}`,
-    title,
-    status,
-    detail: 'What happened here, and what to do.',
-    code: first,
-    instance: '/v1/jobs',
-    request_id: '0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11',
-    errors: [],
-  };
+  const { retry_after } = PROBLEMS[first];
   return {
     description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
     ...(retry_after === undefined ? {} : { headers: describeHeaders({ 'retry-after': 'Seconds to wait.' }) }),
-    content: { 'application/problem+json': { schema: Named(Problem), example } },
+    content: { 'application/problem+json': { schema: Named(Problem), example: exampleProblem(first) } },
   };
 }

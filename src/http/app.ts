@@ -18,6 +18,8 @@ import { addCleanupRoute } from './routes/cleanup.ts';
 import { addHealthRoutes, type HealthFacts } from './routes/health.ts';
 import { addJobVerbRoutes } from './routes/job-verbs.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addProblemRoutes } from './routes/problems.ts';
+import { addStartPage } from './routes/start-page.ts';
 import { addStepLogRoute } from './routes/step-log.ts';
 import { addStepRoutes } from './routes/steps.ts';
 import { addSubmitRoute } from './routes/submit.ts';
@@ -64,6 +66,8 @@ export function createApp(options: AppOptions): App {
     addStepLogRoute(routes, context);
     addHealthRoutes(routes, context, options);
     addOpenapiRoute(routes);
+    addProblemRoutes(routes);
+    addStartPage(routes, options.version);
     done();
   });
   return app;

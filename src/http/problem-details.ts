@@ -1,8 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import type { ProblemBody } from '../contract/problem.ts';
-import type { AppError, ErrorCode } from '../domain/errors.ts';
+import { AppError, type ErrorCode } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { makeTextStorable } from '../domain/storable.ts';
+import { EXAMPLE_REQUEST_ID, PROBLEM_EXAMPLES } from './problem-examples.ts';
 
 /** The HTTP status and the title of each code. A code that is missing here does not compile. */
 export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_after?: number }> = {
@@ -17,6 +18,7 @@ export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_
   job_not_found: { status: 404, title: 'No such job' },
   step_not_found: { status: 404, title: 'No such step' },
   attempt_not_found: { status: 404, title: 'No such attempt' },
+  problem_not_found: { status: 404, title: 'No such problem' },
   route_not_found: { status: 404, title: 'No such route' },
   method_not_allowed: { status: 405, title: 'Not with this method' },
   job_terminal: { status: 409, title: 'The job is over' },
@@ -37,7 +39,8 @@ export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_
 export function problemBody(error: AppError, instance: string, requestId: string): ProblemBody {
   const { status, title } = PROBLEMS[error.code];
   return {
-    type: `urn:holdfast:problem:${error.code}`,
+    // A path: it is resolved against the URL that was asked for, and so leads to this server's own page.
+    type: `/problems/${error.code}`,
     title,
     status,
     detail: error.message,
@@ -49,6 +52,13 @@ export function problemBody(error: AppError, instance: string, requestId: string
       // A pointer names a key as it came, which strict readers of JSON may not be able to decode.
       .map((problem) => ({ ...problem, pointer: makeTextStorable(problem.pointer) })),
   };
+}
+
+/** A problem document as it is really answered, for people to read. */
+export function exampleProblem(code: ErrorCode): ProblemBody {
+  const { asked, detail, errors = [] } = PROBLEM_EXAMPLES[code];
+  const [, url = ''] = asked.split(' ');
+  return problemBody(new AppError(code, detail, errors), pathOf(url), EXAMPLE_REQUEST_ID);
 }
 
 /** Answers with the problem document of an error. */

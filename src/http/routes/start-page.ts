@@ -1,0 +1,29 @@
+import type { App } from '../context.ts';
+import { type Page, sendPage } from '../page.ts';
+
+/** `GET /`: where everything is. */
+export function addStartPage(app: App, version: string): void {
+  const page: Page = {
+    title: `Holdfast ${version}`,
+    blocks: [
+      { kind: 'text', text: 'Submit a graph of steps; it is kept in PostgreSQL and runs to its end.' },
+      {
+        kind: 'links',
+        links: [
+          { path: '/docs', about: 'every call, to read and to try' },
+          { path: '/v1/jobs', about: 'the jobs, newest first; `POST` submits one' },
+          { path: '/openapi.json', about: 'the API for programs' },
+          { path: '/schemas/job.json', about: 'the JSON Schema of a job, for editors' },
+          { path: '/problems', about: 'what can go wrong, and what to do' },
+          { path: '/health', about: 'how this server is' },
+        ],
+      },
+      { kind: 'text', text: 'A first job:' },
+      {
+        kind: 'code',
+        text: `curl --json '{"name": "hello", "uses": "value", "with": "hi"}' 'localhost:3000/v1/jobs?wait=10s'`,
+      },
+    ],
+  };
+  app.get('/', { schema: { hide: true } }, (request, reply) => sendPage(request, reply, page));
+}

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { formatDuration, parseDuration } from './domain/duration.ts';
+import { readHostName } from './domain/host-name.ts';
 
 /** Every setting of a server, checked. Durations are milliseconds. */
 export interface Config {
@@ -63,7 +64,7 @@ const SETTINGS = {
   ALLOWED_HOSTS: setting(
     '',
     'Names, besides those of loopback, by which clients may call this server.',
-    list,
+    hosts,
   ),
   SHELL_ENV: setting(
     '',
@@ -157,6 +158,18 @@ function text(given: string): Parsed<string> {
 function list(given: string): Parsed<string[]> {
   const names = given.split(',').map((name) => name.trim());
   return { ok: true, value: names.filter((name) => name !== '') };
+}
+
+function hosts(given: string): Parsed<string[]> {
+  const names = list(given);
+  for (const name of names.ok ? names.value : []) {
+    if (readHostName(name) !== null) continue;
+    if (name.includes('*')) return { ok: false, message: `${name} stands for many; write each name` };
+    const meant = URL.canParse(name) ? new URL(name).host : '';
+    const instead = meant || 'holdfast.example, holdfast.example:8080 or [2001:db8::1]';
+    return { ok: false, message: `${name} is no host; write ${instead}` };
+  }
+  return names;
 }
 
 function flag(given: string): Parsed<boolean> {

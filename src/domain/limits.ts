@@ -46,7 +46,29 @@ export const LIMITS = {
   cleanupTime: 20 * SECOND,
   /** (queue, action) pairs looked at by one claim. */
   claimPairs: 32,
+  /** Request line and headers of one request. */
+  headerBytes: 16 * KIB,
+  headerCount: 100,
+  connections: 10_000,
 } as const;
+
+/** How long the server waits for the other side of a connection. Milliseconds. */
+export const PATIENCE = {
+  /** For the head of a request. */
+  head: 15 * SECOND,
+  /** For all of a request: the largest body over a slow line that keeps moving. */
+  request: 10 * MINUTE,
+  /** Without a byte in either direction, in the middle of a body or of an answer. */
+  stall: 30 * SECOND,
+  /** For the next request on a connection; longer than proxies keep theirs, so that they never use a closed one. */
+  keepAlive: 72 * SECOND,
+  /** How often heads and requests are looked at. */
+  check: 5 * SECOND,
+  /** For connections to end when the server stops. */
+  close: 3 * SECOND,
+} as const;
+
+export type Patience = Readonly<Record<keyof typeof PATIENCE, number>>;
 
 /** What holds where a definition is silent. Milliseconds. */
 export const DEFAULTS = {

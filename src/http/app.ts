@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
-import { LIMITS } from '../domain/limits.ts';
+import { LIMITS, PATIENCE, type Patience } from '../domain/limits.ts';
 import { readOffers } from '../repositories/read-offers.ts';
 import { readBodies } from './bodies/read-bodies.ts';
+import { connectionOptions, watchConnections } from './connections.ts';
 import type { App, RouteContext } from './context.ts';
-import { handleClientError, handleError } from './error-handling.ts';
-import { createHostCheck } from './host-check.ts';
+import { handleError } from './error-handling.ts';
+import { createHostCheck, pathOfTarget } from './host-check.ts';
 import { createJobWaits } from './job-waits.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
@@ -23,6 +25,7 @@ import { addStartPage } from './routes/start-page.ts';
 import { addStepLogRoute } from './routes/step-log.ts';
 import { addStepRoutes } from './routes/steps.ts';
 import { addSubmitRoute } from './routes/submit.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 import { compileValidator, formatSchemaErrors } from './validation.ts';
 
@@ -35,12 +38,15 @@ export interface AppOptions extends HealthFacts {
   allowedHosts: readonly string[];
   /** Aborted when the server begins to stop: waits are answered at once, with how things are. */
   stopping: AbortSignal;
+  /** How long the other side of a connection may take. */
+  patience?: Patience;
 }
 
 /** The HTTP API; the caller lets it listen. */
 export function createApp(options: AppOptions): App {
-  const app = createServer(options.log);
-  const { store, actionChecks } = options;
+  const { store, actionChecks, patience = PATIENCE } = options;
+  const app = createServer(options.log, patience);
+  watchConnections(app, patience);
   const waits = createJobWaits(store);
   options.stopping.addEventListener('abort', () => waits.end());
   app.addHook('preClose', async () => waits.end());
@@ -73,14 +79,12 @@ export function createApp(options: AppOptions): App {
   return app;
 }
 
-function createServer(log: Logger): App {
+function createServer(log: Logger, patience: Patience): App {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // The lines about requests are ours: see request-log.ts.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     bodyLimit: LIMITS.bodyBytes,
-    // A request must have arrived within this; the largest body over a slow line takes a while.
-    requestTimeout: 120_000,
     // While it shuts down, our own answer instead of the framework's.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -90,7 +94,9 @@ function createServer(log: Logger): App {
     schemaErrorFormatter: formatSchemaErrors,
     frameworkErrors: (error, request, reply) =>
       void handleError(error, request, reply as unknown as FastifyReply),
-    clientErrorHandler: handleClientError,
+    // Clients of proxies name the whole URL; the host in it is checked with the others.
+    rewriteUrl: ({ url }) => pathOfTarget(url ?? '/'),
+    ...connectionOptions(patience),
   }) as unknown as App;
   app.setValidatorCompiler(compileValidator as Parameters<App['setValidatorCompiler']>[0]);
   app.setErrorHandler(handleError);
@@ -107,14 +113,9 @@ function answerEarly(app: App, { allowedHosts }: AppOptions): void {
     closing = true;
   });
   app.addHook('onRequest', async (request, reply) => {
-    reply
-      .header('x-request-id', request.id)
-      .header('x-content-type-options', 'nosniff')
-      .header('x-frame-options', 'DENY')
-      .header('referrer-policy', 'no-referrer')
-      .header('cross-origin-resource-policy', 'same-origin')
-      .header('cache-control', 'no-cache');
+    reply.header('x-request-id', request.id).headers(SECURITY_HEADERS).header('cache-control', 'no-cache');
     checkHost(request);
+    checkEncoding(request.headers);
     if (!closing || isProbe(request.url)) return;
     reply.header('connection', 'close');
     return sendProblem(
@@ -122,6 +123,17 @@ function answerEarly(app: App, { allowedHosts }: AppOptions): void {
       new AppError('shutting_down', 'this server is shutting down; try again, or another one'),
     );
   });
+}
+
+/** Bodies are read as they come: limits count what arrives, and nothing small unpacks into something large. */
+function checkEncoding(headers: IncomingHttpHeaders): void {
+  const { 'content-encoding': content = 'identity', 'transfer-encoding': transfer = 'chunked' } = headers;
+  if (!/^identity$/i.test(content)) {
+    const detail = `the body is not read in content-encoding ${content.slice(0, 100)}; send it without, as it is`;
+    throw new AppError('unsupported_media_type', detail);
+  }
+  if (!/^chunked$/i.test(transfer))
+    throw new AppError('bad_request', 'of transfer-encoding only chunked is understood');
 }
 
 function sane(id: string | string[] | undefined): string | undefined {

@@ -1,10 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
 import { isDatabaseAway } from './database-trouble.ts';
-import { problemBody, sendProblem } from './problem-details.ts';
+import { sendProblem } from './problem-details.ts';
 
 /** Answers whatever a request threw as a problem document; what nobody expected is logged, and shown to nobody. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -36,7 +33,8 @@ function toAppError(error: unknown, request: FastifyRequest): AppError {
   return new AppError('internal_error', detail);
 }
 
-function tooLarge(request: FastifyRequest): AppError {
+/** A body past the limit of its route: says how much it is. */
+export function tooLarge(request: FastifyRequest): AppError {
   const limit = request.routeOptions.bodyLimit ?? 0;
   const { method } = request;
   const shown = limit >= 1024 * 1024 ? `${Math.floor(limit / 1024 / 1024)} MiB` : `${limit} bytes`;
@@ -57,36 +55,4 @@ export function unsupportedMediaType(request: FastifyRequest): AppError {
     ? `${given} is a form, which is what curl -d and -F send by themselves`
     : `not ${given}`;
   return new AppError('unsupported_media_type', `${said}; ${how}`);
-}
-
-/** Answers what Node could not read as a request at all: there is no request, only a socket. */
-export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  if (socket.writable) {
-    const problem = problemBody(clientError(error), '', randomUUID());
-    const body = JSON.stringify(problem);
-    socket.write(
-      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-        'Content-Type: application/problem+json; charset=utf-8\r\n' +
-        `X-Request-Id: ${problem.request_id}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
-  }
-  socket.destroy(error);
-}
-
-function clientError(error: NodeJS.ErrnoException): AppError {
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new AppError('request_timeout', 'the request did not arrive in time; send it again, faster');
-  }
-  if (error.code === 'HPE_HEADER_OVERFLOW') {
-    return new AppError(
-      'headers_too_large',
-      'the headers are larger than 16 KiB; send fewer or shorter ones',
-    );
-  }
-  return new AppError(
-    'bad_request',
-    'this is not a request of HTTP/1.1; is it https to a server that speaks http?',
-  );
 }

@@ -6,6 +6,7 @@ import { CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
 import { JobDefinition, RetryDefinition, StepDefinition } from '../contract/job-definition.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
+import { DOCS_CONTENT_SECURITY_POLICY } from './security-headers.ts';
 
 // In this order: a schema comes after those that it refers to.
 const NAMED = [
@@ -70,7 +71,9 @@ export function describeRoutes(app: FastifyInstance, version: string): void {
   });
   app.register(swaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { docExpansion: 'list', tryItOutEnabled: true },
+    // No badge of a validator elsewhere, which would be told where this server is.
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: true, validatorUrl: null },
+    staticCSP: DOCS_CONTENT_SECURITY_POLICY,
   });
 }
 

@@ -80,6 +80,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const app = createApp({
     store,
     actionChecks: actionChecks(catalogue),
+    actions: [...catalogue.values()],
     log,
     version: packageJson.version,
     database: { kind, version: databaseVersion },

@@ -29,7 +29,10 @@ export interface Action {
   uses: string;
   /** One sentence for the documentation. */
   summary: string;
-  /** The schema of `with` after rendering; objects admit no additional properties. */
+  /**
+   * The schema of `with` after rendering; objects admit no additional properties. A text that is never evaluated says
+   * `'x-holdfast-literal': true`, so that editors know it too.
+   */
   with: TSchema;
   /** What the schema cannot say, asked at submit of the unrendered `with`, which may be of any shape. */
   check?(template: Json, pointer: string): Problem[];

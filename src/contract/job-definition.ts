@@ -8,12 +8,12 @@ import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';
  * more than a schema can: what was meant, where the cycle is. A test holds the two together.
  */
 
-/** A duration in a body: text such as "1h30m", or whole seconds. */
-function Duration(description: string, examples: string[]) {
+/** A duration in a body: text such as "1h30m", or whole seconds, of which there are at least `seconds`. */
+function Duration(description: string, examples: string[], seconds = 1) {
   return Type.Unsafe<string | number>({
     anyOf: [
       { type: 'string', pattern: `${DURATION_PATTERN.source}|^\\d+$` },
-      { type: 'integer', minimum: 0 },
+      { type: 'integer', minimum: seconds },
     ],
     description: `${description} Units \`d h m s ms\`, such as "1h30m", or whole seconds.`,
     examples,
@@ -71,10 +71,10 @@ export const RetryDefinition = Type.Object(
       ),
     ),
     delay: Type.Optional(
-      Duration(`The first delay. ${Default(formatDuration(DEFAULTS.retryDelay))}`, ['2s']),
+      Duration(`The first delay. ${Default(formatDuration(DEFAULTS.retryDelay))}`, ['2s'], 0),
     ),
     max_delay: Type.Optional(
-      Duration(`The longest delay. ${Default(formatDuration(DEFAULTS.retryMaxDelay))}`, ['1m']),
+      Duration(`The longest delay. ${Default(formatDuration(DEFAULTS.retryMaxDelay))}`, ['1m'], 0),
     ),
     jitter: Type.Optional(
       Type.Boolean({
@@ -166,7 +166,7 @@ const jobFields = {
     }),
   ),
   delay: Type.Optional(
-    Duration('Not before this much time has passed. Not together with `run_at`.', ['10m']),
+    Duration('Not before this much time has passed. Not together with `run_at`.', ['10m'], 0),
   ),
   timeout: Type.Optional(
     Duration(`Of the whole job, from submit or \`run_at\`. ${Default(formatDuration(DEFAULTS.jobTimeout))}`, [

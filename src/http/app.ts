@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import type { DescribedAction } from '../contract/job-schema.ts';
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
@@ -18,6 +19,7 @@ import { sendProblem } from './problem-details.ts';
 import { isProbe, logRequest } from './request-log.ts';
 import { addCleanupRoute } from './routes/cleanup.ts';
 import { addHealthRoutes, type HealthFacts } from './routes/health.ts';
+import { addJobSchemaRoute } from './routes/job-schema.ts';
 import { addJobVerbRoutes } from './routes/job-verbs.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addProblemRoutes } from './routes/problems.ts';
@@ -33,6 +35,8 @@ export interface AppOptions extends HealthFacts {
   store: Store;
   /** What this server knows of actions. */
   actionChecks: ActionChecks;
+  /** The same for documents: the actions that are on. */
+  actions: readonly DescribedAction[];
   log: Logger;
   /** Names, besides those of loopback, by which this server may be called; with a port when only that one is meant. */
   allowedHosts: readonly string[];
@@ -72,6 +76,7 @@ export function createApp(options: AppOptions): App {
     addStepLogRoute(routes, context);
     addHealthRoutes(routes, context, options);
     addOpenapiRoute(routes);
+    addJobSchemaRoute(routes, options.actions);
     addProblemRoutes(routes);
     addStartPage(routes, options.version);
     done();

@@ -50,6 +50,7 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
   const app = createApp({
     store,
     actionChecks: ACTIONS,
+    actions: [],
     log: createLogger({ level: 'silent', pretty: false }),
     version: '0.0.0-test',
     database: { kind: 'external', version: '18.4' },

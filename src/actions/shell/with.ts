@@ -15,6 +15,7 @@ export const shellWith = Type.Object(
       description:
         'the script, run by `bash -eo pipefail` (`sh -e` where there is no bash); ' +
         'it holds no expressions: values come in by `env`',
+      'x-holdfast-literal': true,
     }),
     env: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {

@@ -1,5 +1,5 @@
 import type { ErrorCode, Problem } from '../domain/errors.ts';
-import { EXAMPLE_JOB_ID } from './example-job.ts';
+import { EXAMPLE_JOB_ID } from '../contract/example-job.ts';
 
 export const EXAMPLE_REQUEST_ID = '0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11';
 

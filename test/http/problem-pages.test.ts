@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import type { ErrorCode } from '../../src/domain/errors.ts';
-import { EXAMPLE_JOB_ID } from '../../src/http/example-job.ts';
+import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import { exampleProblem, PROBLEMS } from '../../src/http/problem-details.ts';
 import { EXAMPLE_REQUEST_ID, PROBLEM_EXAMPLES } from '../../src/http/problem-examples.ts';
 import { type Anything, type CallOptions, send, type TestApi, testApi } from '../support/api.ts';

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { DURATION_PATTERN, formatDuration } from '../domain/duration.ts';
 import { DEFAULTS, LIMITS, NAMES } from '../domain/limits.ts';
+import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from './example-job.ts';
 import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';
 
 /**
@@ -206,25 +207,5 @@ export const JobDefinition = Type.Object(jobFields, {
   $id: 'JobDefinition',
   additionalProperties: false,
   description: 'A graph of steps; or, without `steps`, one step.',
-  examples: [
-    { name: 'hello', uses: 'shell', with: { run: 'echo hi' } },
-    {
-      name: 'nightly-report',
-      input: { day: '2026-11-20' },
-      labels: { team: 'data' },
-      timeout: '2h',
-      defaults: { timeout: '5m', retry: { max_attempts: 3, delay: '2s' } },
-      steps: [
-        { name: 'extract', uses: 'value', with: { rows: [1, 2, 3], day: '${{ input.day }}' } },
-        {
-          name: 'publish',
-          needs: ['extract'],
-          if: 'size(steps.extract.output.rows) > 0',
-          uses: 'shell',
-          with: { run: 'echo "published $ROWS"', env: { ROWS: '${{ steps.extract.output.rows }}' } },
-        },
-      ],
-      output: { said: '${{ steps.publish.output.stdout }}' },
-    },
-  ],
+  examples: [EXAMPLE_SHORT_DEFINITION, EXAMPLE_DEFINITION],
 });

@@ -25,6 +25,16 @@ export const LIMITS = {
   expressionBytes: 4 * KIB,
   submitBodyBytes: 16 * MIB,
   bodyBytes: 1 * MIB,
+  /** A YAML body, which is read slowly: a megabyte a second. */
+  yamlBodyBytes: 2 * MIB,
+  /** The pieces that a YAML body is made of: twice what a dense job of two megabytes has. */
+  yamlTokens: 1_500_000,
+  /** Past this nobody is told the lines of a TOML body. */
+  tomlLinesBytes: 4 * MIB,
+  /** YAML and TOML up to this are read at once, larger ones in a thread of their own. Characters. */
+  readAtOnceBytes: 32 * KIB,
+  readApartTime: 15 * SECOND,
+  readApartMegabytes: 1024,
   jsonDepth: 64,
   logBytesPerAttempt: 10 * MIB,
   logChunkBytes: 64 * KIB,
@@ -60,6 +70,8 @@ export const PATIENCE = {
   request: 10 * MINUTE,
   /** Without a byte in either direction, in the middle of a body or of an answer. */
   stall: 30 * SECOND,
+  /** For the rest of a body that is answered before its end. */
+  linger: 30 * SECOND,
   /** For the next request on a connection; longer than proxies keep theirs, so that they never use a closed one. */
   keepAlive: 72 * SECOND,
   /** How often heads and requests are looked at. */

@@ -31,7 +31,8 @@ export function watchConnections(app: App, patience: Patience): void {
   app.server.maxConnections = LIMITS.connections;
   app.server.maxHeadersCount = LIMITS.headerCount;
   answerConnect(app);
-  answerExpectations(app);
+  const expecting = answerExpectations(app);
+  hearOut(app, expecting, patience);
   answerStalls(app);
   endConnections(app, patience);
 }
@@ -54,8 +55,11 @@ function answerConnect(app: App): void {
   });
 }
 
-/** Lets a client send its body only when it would be read: the host is right, and it is not too large. */
-function answerExpectations(app: App): void {
+/**
+ * Lets a client that asks first send its body only when it would be read: the host is right, and it is not too large.
+ * Gives the answers to clients that were not told to go on.
+ */
+function answerExpectations(app: App): WeakSet<ServerResponse> {
   const expecting = new WeakSet<ServerResponse>();
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     expecting.add(response);
@@ -73,8 +77,26 @@ function answerExpectations(app: App): void {
   app.addHook('preParsing', async (request, reply) => {
     if (!expecting.has(reply.raw) || request.is404) return;
     if (Number(request.headers['content-length']) > request.routeOptions.bodyLimit) throw tooLarge(request);
+    expecting.delete(reply.raw);
     reply.raw.removeHeader('connection');
     reply.raw.writeContinue();
+  });
+  return expecting;
+}
+
+/**
+ * An answer that comes before the end of the body, such as that the body is too large, would be lost to clients that
+ * read only when they have sent everything, if the connection were closed with it. So the rest is read, to nowhere.
+ */
+function hearOut(app: App, expecting: WeakSet<ServerResponse>, { linger }: Patience): void {
+  app.addHook('onSend', async ({ raw: request }, reply) => {
+    const { raw: response } = reply;
+    if (request.complete || expecting.has(response)) return;
+    reply.removeHeader('connection');
+    response.once('finish', () => {
+      const timer = setTimeout(() => request.socket.destroy(), linger);
+      request.once('close', () => clearTimeout(timer));
+    });
   });
 }
 

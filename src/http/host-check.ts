@@ -36,6 +36,9 @@ function hostOf({ originalUrl, raw, headers }: FastifyRequest): string | null {
   // A target that is a whole URL counts instead of the header (RFC 9112, 3.2.2).
   const target = /^https?:\/\/([^/?#]*)/i.exec(originalUrl)?.[1];
   const host = target ?? headers.host ?? '';
+  // What builds links by the header must not be led elsewhere.
+  if (headers.host !== undefined && host.toLowerCase() !== headers.host.toLowerCase())
+    throw new AppError('bad_request', 'the Host header and the URL name different hosts; send the same');
   if (host !== '') return host;
   // What looks whether a server is alive often speaks HTTP/1.0; browsers never do.
   if (raw.httpVersion === '1.0') return null;

@@ -13,7 +13,8 @@ export const SECURITY_HEADERS = {
 export const DOCS_CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self'",
+  // The hash is of the one style that Swagger UI writes into the page, while it loads.
+  "style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
   // Its icons are written into its style sheet.
   "img-src 'self' data:",
   "connect-src 'self'",

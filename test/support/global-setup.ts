@@ -10,15 +10,26 @@ declare module 'vitest' {
   }
 }
 
+interface TestServer {
+  url: string;
+  stop(): Promise<void>;
+}
+
+// Nobody reads this data after the run, so nothing waits for the disk.
+const SETTINGS = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  synchronous_commit: 'off',
+  max_connections: '300',
+};
+
 /**
- * One PostgreSQL for the whole run: that of TEST_DATABASE_URL, or an embedded one in a temporary folder. One
- * template database is migrated in it. However the run ends, the embedded one ends with it: its owner watches
- * a pipe to this process.
+ * One PostgreSQL for the whole run: that of TEST_DATABASE_URL; with TEST_POSTGRES=container one in a container; else
+ * an embedded one in a temporary folder. One template database is migrated in it. However the run ends, what it
+ * started ends with it: the embedded one's owner watches a pipe to this process, the container's (Ryuk) a connection.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const given = process.env.TEST_DATABASE_URL;
-  const embedded = given === undefined ? await startForTests() : undefined;
-  const url = given ?? embedded?.url ?? '';
+  const { url, stop } = await findServer(process.env);
   const template = `holdfast_test_template_${process.pid}`;
   await onServer(url, `drop database if exists ${template} with (force)`);
   await onServer(url, `create database ${template}`);
@@ -26,19 +37,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('testServer', { url, template });
   return async () => {
     await onServer(url, `drop database if exists ${template} with (force)`);
-    await embedded?.stop();
+    await stop();
   };
 }
 
-async function startForTests(): Promise<{ url: string; stop(): Promise<void> }> {
-  const folder = newDataDir();
-  // Nobody reads this data after the run, so nothing waits for the disk.
-  const settings = {
-    fsync: 'off',
-    full_page_writes: 'off',
-    synchronous_commit: 'off',
-    max_connections: '300',
-  };
-  const owner = await startOwner(folder, { settings, remove: true });
+async function findServer(environment: NodeJS.ProcessEnv): Promise<TestServer> {
+  const { TEST_DATABASE_URL: given, TEST_POSTGRES: kind = 'embedded' } = environment;
+  if (given !== undefined) return { url: given, stop: async () => {} };
+  if (kind === 'embedded') return startEmbedded();
+  if (kind !== 'container') throw new Error(`TEST_POSTGRES=${kind}: write container or embedded`);
+  // Loaded by those who want it alone, since it is large.
+  const { startContainer } = await import('./container.ts');
+  return startContainer(SETTINGS);
+}
+
+async function startEmbedded(): Promise<TestServer> {
+  const owner = await startOwner(newDataDir(), { settings: SETTINGS, remove: true });
   return { url: urlOf(owner.connection), stop: () => owner.stop() };
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { JOB_STATUSES } from '../domain/job-status.ts';
+import { JobDefinition } from './job-definition.ts';
 import { ProblemEntry } from './problem.ts';
 import { AnyJson, Count, Dictionary, Named, NextCursor, Nullable, OneOf, Timestamp } from './scalars.ts';
 import { Step, StoredErrorBody } from './step.ts';
@@ -72,6 +73,19 @@ export const JobList = Type.Object(
     total: Type.Optional(Count('With `include=total`: how many jobs the filters admit.')),
   },
   { $id: 'JobList', additionalProperties: false },
+);
+
+export const CheckedJob = Type.Object(
+  {
+    definition: Named(JobDefinition),
+    plan: Type.Array(Type.Array(Type.String()), {
+      description:
+        'The names of the steps by levels: those of the first need nothing, those of each other one need a step of the one before it.',
+      examples: [[['extract'], ['breathe', 'count'], ['publish']]],
+    }),
+    warnings: Type.Array(Named(ProblemEntry), { description: 'What may not be as you meant it.' }),
+  },
+  { $id: 'CheckedJob', additionalProperties: false },
 );
 
 export const DeletedJob = Type.Object(

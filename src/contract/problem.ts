@@ -10,6 +10,14 @@ export const ProblemEntry = Type.Object(
     }),
     code: Type.String({ description: 'Stable code of this entry.', examples: ['unknown_need'] }),
     detail: Type.String({ description: 'What is wrong and what to write instead.' }),
+    line: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'The line of the body on which it stands, or on which stands what should hold it; only for bodies of several lines.',
+        examples: [7],
+      }),
+    ),
   },
   { $id: 'ProblemEntry', additionalProperties: false },
 );

@@ -5,6 +5,8 @@ export interface Problem {
   pointer: string;
   code: string;
   detail: string;
+  /** The line of the body, from 1, where it stands; absent when it is not known. */
+  line?: number;
 }
 
 /** An error of a job, a step or an attempt, as it is stored and shown. */
@@ -18,6 +20,8 @@ export interface StoredError {
 export type ErrorCode =
   | 'bad_request'
   | 'invalid_json'
+  | 'invalid_yaml'
+  | 'invalid_toml'
   | 'invalid_query'
   | 'invalid_header'
   | 'invalid_cursor'

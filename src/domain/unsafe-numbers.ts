@@ -45,7 +45,8 @@ function hasUnsafeNumber(text: string): boolean {
   return false;
 }
 
-function endOfString(text: string, start: number): number {
+/** Where the string ends that begins at `start` of a JSON text; the length of the text when it does not. */
+export function endOfString(text: string, start: number): number {
   let end = start;
   for (;;) {
     end = text.indexOf('"', end + 1);

@@ -27,6 +27,14 @@ export const BODY_CODES: ErrorCode[] = [
   'unsupported_media_type',
 ];
 
+/** What can happen to a job definition, in whatever format it comes. */
+export const DEFINITION_CODES: ErrorCode[] = [
+  'invalid_definition',
+  'invalid_yaml',
+  'invalid_toml',
+  ...BODY_CODES,
+];
+
 /** The `response` of a route's schema: its own answers, and a problem document for each status that its codes have. */
 export function answers(own: Record<number, Answer>, codes: readonly ErrorCode[]): Record<number, unknown> {
   const responses: Record<number, unknown> = {};

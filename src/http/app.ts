@@ -28,6 +28,7 @@ import { addStepLogRoute } from './routes/step-log.ts';
 import { addStepRoutes } from './routes/steps.ts';
 import { addSubmitRoute } from './routes/submit.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
+import { addValidateRoute } from './routes/validate.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 import { compileValidator, formatSchemaErrors } from './validation.ts';
 
@@ -69,6 +70,7 @@ export function createApp(options: AppOptions): App {
   // A plugin, so that the one that describes routes is there before them.
   app.register((routes: App, _options, done) => {
     addSubmitRoute(routes, context);
+    addValidateRoute(routes, context);
     addJobRoutes(routes, context);
     addCleanupRoute(routes, context);
     addJobVerbRoutes(routes, context);

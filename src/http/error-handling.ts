@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
+import { unsupportedMediaType } from './bodies/unsupported-type.ts';
 import { isDatabaseAway } from './database-trouble.ts';
 import { sendProblem } from './problem-details.ts';
 
@@ -46,17 +47,4 @@ export function tooLarge(request: FastifyRequest): AppError {
     'payload_too_large',
     `the body is larger than ${shown}, the most that this ${method} takes`,
   );
-}
-
-/** A body of a type that is not read here: says how to send JSON. */
-export function unsupportedMediaType(request: FastifyRequest): AppError {
-  const given = request.headers['content-type'];
-  const how = "send JSON with -H 'content-type: application/json', or with curl --json";
-  if (given === undefined)
-    return new AppError('unsupported_media_type', `the body has no content type; ${how}`);
-  const isForm = /^(application\/x-www-form-urlencoded|multipart\/form-data)/i.test(given);
-  const said = isForm
-    ? `${given} is a form, which is what curl -d and -F send by themselves`
-    : `not ${given}`;
-  return new AppError('unsupported_media_type', `${said}; ${how}`);
 }

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { Health, Probe } from '../contract/health.ts';
-import { CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
+import { CheckedJob, CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
 import { JobDefinition, RetryDefinition, StepDefinition } from '../contract/job-definition.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
@@ -19,6 +19,7 @@ const NAMED = [
     StepList,
     Job,
     JobList,
+    CheckedJob,
     DeletedJob,
     CleanupReport,
     Health,

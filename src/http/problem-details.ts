@@ -9,6 +9,8 @@ import { EXAMPLE_REQUEST_ID, PROBLEM_EXAMPLES } from './problem-examples.ts';
 export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_after?: number }> = {
   bad_request: { status: 400, title: 'The request cannot be read' },
   invalid_json: { status: 400, title: 'The body is not JSON' },
+  invalid_yaml: { status: 400, title: 'The body is not YAML that is taken' },
+  invalid_toml: { status: 400, title: 'The body is not TOML' },
   invalid_query: { status: 400, title: 'A query parameter is wrong' },
   invalid_header: { status: 400, title: 'A header is wrong' },
   invalid_cursor: { status: 400, title: 'The cursor is wrong' },

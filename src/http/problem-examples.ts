@@ -1,5 +1,5 @@
-import type { ErrorCode, Problem } from '../domain/errors.ts';
 import { EXAMPLE_JOB_ID } from '../contract/example-job.ts';
+import type { ErrorCode, Problem } from '../domain/errors.ts';
 
 export const EXAMPLE_REQUEST_ID = '0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11';
 
@@ -19,6 +19,25 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   invalid_json: {
     asked: 'POST /v1/jobs',
     detail: 'the body is not JSON: unexpected "}" at line 1, column 18',
+  },
+  invalid_yaml: {
+    asked: 'POST /v1/jobs',
+    detail: 'the body is not YAML that is taken: line 3, column 1: a tab cannot indent in YAML; use spaces',
+    errors: [
+      { pointer: '', code: 'invalid_yaml', detail: 'a tab cannot indent in YAML; use spaces', line: 3 },
+    ],
+  },
+  invalid_toml: {
+    asked: 'POST /v1/jobs',
+    detail: 'the body is not TOML: line 2, column 8: this is no value; put text in quotes',
+    errors: [
+      {
+        pointer: '',
+        code: 'invalid_toml',
+        detail: 'this is no value; put text in quotes',
+        line: 2,
+      },
+    ],
   },
   invalid_query: {
     asked: 'GET /v1/jobs?limit=0',
@@ -99,8 +118,11 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   unsupported_media_type: {
     asked: 'POST /v1/jobs',
     detail:
-      'application/x-www-form-urlencoded is a form, which is what curl -d and -F send by themselves; ' +
-      "send JSON with -H 'content-type: application/json', or with curl --json",
+      'application/x-www-form-urlencoded is a form, which is what curl -d, --data-binary and -F send by themselves; ' +
+      "send JSON with -H 'content-type: application/json', or with curl --json @job.json; " +
+      "YAML with curl -H 'content-type: application/yaml' --data-binary @job.yaml; " +
+      "TOML with curl -H 'content-type: application/toml' --data-binary @job.toml " +
+      '(not with -d, which takes out the line breaks)',
   },
   forbidden_host: {
     asked: 'GET /v1/jobs',

@@ -18,6 +18,19 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
     means: 'The body was announced as JSON and is none, or there is no body where one is needed.',
     remedy: 'Mend it at the line and column that `detail` names; `jq . file.json` finds the same place.',
   },
+  invalid_yaml: {
+    means:
+      'The body was announced as YAML and is none, or holds what is not taken of YAML: anchors and aliases, tags, ' +
+      'merge keys, directives, a second document.',
+    remedy:
+      'Mend it at the line and column that `detail` names. Quotes help most often: `if: "!failure()"`, ' +
+      '`run: "echo a: b"`. Sent with `curl --data-binary`, not with `-d`, which takes out the line breaks.',
+  },
+  invalid_toml: {
+    means: 'The body was announced as TOML and is none, or a key or table stands in it twice.',
+    remedy:
+      'Mend it at the line and column that `detail` names. Each step begins with `[[steps]]`, and text stands in quotes.',
+  },
   invalid_query: {
     means: 'A parameter after the `?` is unknown, missing or has a value that it cannot have.',
     remedy: 'Correct the parameter that the pointer names; those that a call takes are at `/docs`.',

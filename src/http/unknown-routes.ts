@@ -17,6 +17,12 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
   app.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) routes.push({ method: one, segments: split(url) });
   });
+  // `/v1/jobs/cleanup` is never the id of a job, whatever the method.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.url?.includes(':') !== true) return;
+    const segments = split(pathOf(request.url));
+    if (routes.some((route) => isLiteral(route, segments))) return answer(routes, request, reply);
+  });
   app.setNotFoundHandler((request, reply) => answer(routes, request, reply));
 }
 
@@ -39,9 +45,18 @@ function answer(routes: readonly KnownRoute[], request: FastifyRequest, reply: F
 }
 
 function methodsOf(routes: readonly KnownRoute[], segments: string[]): string[] {
-  const serving = routes.filter((route) => fits(route.segments, segments));
+  const fixed = routes.filter((route) => isLiteral(route, segments));
+  const serving = fixed.length > 0 ? fixed : routes.filter((route) => fits(route.segments, segments));
   // A catch-all serves files of the browser docs; it does not make every path below it a place.
   return [...new Set(serving.map((route) => route.method))].sort();
+}
+
+/** Whether a route serves this path by its words alone, without a parameter. */
+function isLiteral(route: KnownRoute, segments: readonly string[]): boolean {
+  return (
+    route.segments.length === segments.length &&
+    route.segments.every((part, index) => part === segments[index])
+  );
 }
 
 function fits(pattern: readonly string[], segments: readonly string[]): boolean {

@@ -33,7 +33,10 @@ describe('what no route serves', () => {
     ['PUT', '/v1/jobs', 'GET, HEAD, POST'],
     ['PATCH', `/v1/jobs/${missing}`, 'DELETE, GET, HEAD'],
     ['GET', `/v1/jobs/${missing}/cancel`, 'POST'],
-    ['POST', '/v1/jobs/cleanup', 'DELETE, GET, HEAD'],
+    ['POST', '/v1/jobs/cleanup', 'DELETE'],
+    ['GET', '/v1/jobs/cleanup', 'DELETE'],
+    ['GET', '/v1/jobs/validate', 'POST'],
+    ['DELETE', '/v1/jobs/validate/', 'POST'],
     ['POST', '/health', 'GET, HEAD'],
     ['OPTIONS', '/v1/jobs', 'GET, HEAD, POST'],
   ])('is answered 405 with what is: %s %s', async (method, path, allow) => {

@@ -38,6 +38,7 @@ describe('/openapi.json', () => {
       'GET /v1/jobs/{id}/steps/{name}',
       'GET /v1/jobs/{id}/steps/{name}/log',
       'POST /v1/jobs',
+      'POST /v1/jobs/validate',
       'POST /v1/jobs/{id}/cancel',
       'POST /v1/jobs/{id}/pause',
       'POST /v1/jobs/{id}/resume',
@@ -118,6 +119,7 @@ describe('/openapi.json', () => {
     );
     expect(required).toEqual({
       '/v1/jobs': true,
+      '/v1/jobs/validate': true,
       '/v1/jobs/{id}/cancel': false,
       '/v1/jobs/{id}/pause': false,
       '/v1/jobs/{id}/resume': false,

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import type { ErrorCode } from '../../src/domain/errors.ts';
-import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import { exampleProblem, PROBLEMS } from '../../src/http/problem-details.ts';
 import { EXAMPLE_REQUEST_ID, PROBLEM_EXAMPLES } from '../../src/http/problem-examples.ts';
 import { type Anything, type CallOptions, send, type TestApi, testApi } from '../support/api.ts';
@@ -133,6 +133,11 @@ const withKey = (key: string, body: unknown): CallOptions => ({ body, headers: {
 const PROVOKED: Partial<Record<ErrorCode, CallOptions>> = {
   bad_request: {},
   invalid_json: { body: '{"name": "hello"}}', headers: { 'content-type': 'application/json' } },
+  invalid_yaml: {
+    body: 'name: hello\nuses: value\n\twith: {}\n',
+    headers: { 'content-type': 'application/yaml' },
+  },
+  invalid_toml: { body: 'name = "hello"\nuses = value\n', headers: { 'content-type': 'application/toml' } },
   invalid_query: {},
   invalid_header: withKey('two words', hello),
   invalid_cursor: {},

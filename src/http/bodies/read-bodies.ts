@@ -1,47 +1,87 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { AppError } from '../../domain/errors.ts';
+import { AppError, type Problem } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { unsupportedMediaType } from '../error-handling.ts';
-import { parseJson } from './json.ts';
+import { decodeBody } from './body-text.ts';
+import { FORMATS, type FormatName } from './formats.ts';
+import { readApart } from './read-apart.ts';
+import { unsupportedMediaType } from './unsupported-type.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** A request without a body counts as `{}`, and so does an empty body of any type. */
     bodyIsOptional?: boolean;
+    /** The body may be YAML or TOML as well as JSON. */
+    takesYamlAndToml?: boolean;
+  }
+  interface FastifyRequest {
+    /** What the body was read from, for whoever wants to tell lines; null when there was none, or it was let go. */
+    bodySource: { format: FormatName; text: string } | null;
   }
 }
 
-/** Reads bodies: JSON only, strictly, and with words for what is wrong with it. */
+/** Reads bodies, strictly, and with words for what is wrong with them: JSON, and where a route takes them YAML and TOML. */
 export function readBodies(app: FastifyInstance): void {
+  app.decorateRequest('bodySource', null);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const charset =
-      /;\s*charset=["']?([^"';\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
-    if (!/^utf-?8$/i.test(charset)) return done(unsupportedMediaType(request));
-    finish(request, body as Buffer, done);
-  });
+  for (const format of Object.keys(FORMATS) as FormatName[]) {
+    app.addContentTypeParser(
+      [...FORMATS[format].types],
+      { parseAs: 'buffer' },
+      async (request: FastifyRequest, body: Buffer) => {
+        if (!isUtf8(request) || !takes(request, format)) throw unsupportedMediaType(request);
+        return await read(request, format, body);
+      },
+    );
+  }
   // Everything else is refused before it is read, except nothing at all where nothing will do.
-  app.addContentTypeParser('*', (request, payload, done) => {
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: NodeJS.ReadableStream) => {
     const optional = request.routeOptions.config.bodyIsOptional === true;
-    if (optional && isEmpty(request)) return done(null, {});
-    if (!optional || request.headers['content-type'] !== undefined)
-      return done(unsupportedMediaType(request));
-    collect(payload, (error, body) => (error ? done(error) : finish(request, body, done)));
+    if (optional && isEmpty(request)) return {};
+    if (!optional || request.headers['content-type'] !== undefined) throw unsupportedMediaType(request);
+    return await read(request, 'json', await collect(payload));
   });
   app.addHook('preValidation', async (request) => {
     if (request.routeOptions.config.bodyIsOptional && request.body === undefined) request.body = {};
   });
 }
 
-type Done = (error: Error | null, body?: unknown) => void;
+/** Adds to problems of a body the lines on which they stand, as far as the body has lines. */
+export async function addLines(request: FastifyRequest, problems: readonly Problem[]): Promise<Problem[]> {
+  const { bodySource } = request;
+  if (bodySource === null || problems.length === 0) return [...problems];
+  const reply = await readApart({ ...bodySource, pointers: problems.map(({ pointer }) => pointer) });
+  // Lines are a courtesy: where they cannot be found, the pointers have to do.
+  const lines = reply.ok ? (reply.value as (number | null)[]) : [];
+  return problems.map((problem, index) => {
+    const line = problem.line ?? lines[index] ?? null;
+    return line === null ? problem : { ...problem, line };
+  });
+}
 
-function finish(request: FastifyRequest, body: Buffer, done: Done): void {
-  try {
-    if (body.length === 0 && request.routeOptions.config.bodyIsOptional) return done(null, {});
-    done(null, parseJson(body));
-  } catch (error) {
-    done(error as Error);
-  }
+async function read(request: FastifyRequest, format: FormatName, body: Buffer): Promise<unknown> {
+  if (body.length === 0 && request.routeOptions.config.bodyIsOptional) return {};
+  if (format === 'yaml' && body.length > LIMITS.yamlBodyBytes) throw largeYaml();
+  const text = decodeBody(body, FORMATS[format].invalid);
+  const reply = await readApart({ format, text });
+  request.bodySource = { format, text };
+  if (reply.ok) return reply.value;
+  // What is wrong with the text has its lines already, or there is no text to count them in.
+  const errors = reply.code === 'invalid_body' ? await addLines(request, reply.errors) : reply.errors;
+  throw new AppError(reply.code, reply.detail, errors);
+}
+
+function largeYaml(): AppError {
+  const detail = `the YAML is larger than ${LIMITS.yamlBodyBytes / 1024 / 1024} MiB, the most that is read; send the job as JSON`;
+  return new AppError('payload_too_large', detail);
+}
+
+function takes(request: FastifyRequest, format: FormatName): boolean {
+  return format === 'json' || request.routeOptions.config.takesYamlAndToml === true;
+}
+
+function isUtf8(request: FastifyRequest): boolean {
+  const charset = /;\s*charset=["']?([^"';\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
+  return charset === undefined || /^utf-?8$/i.test(charset);
 }
 
 function isEmpty(request: FastifyRequest): boolean {
@@ -49,19 +89,13 @@ function isEmpty(request: FastifyRequest): boolean {
   return encoding === undefined && (length === undefined || length === '0');
 }
 
-function collect(payload: NodeJS.ReadableStream, done: (error: Error | null, body: Buffer) => void): void {
+async function collect(payload: NodeJS.ReadableStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  payload.on('data', (chunk: Buffer) => {
+  for await (const chunk of payload as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size <= LIMITS.bodyBytes) chunks.push(chunk);
-  });
-  payload.on('error', (error) => done(error, Buffer.alloc(0)));
-  payload.on('end', () => {
-    const large = new AppError(
-      'payload_too_large',
-      'the body is larger than 1 MiB, the most that this call takes',
-    );
-    done(size > LIMITS.bodyBytes ? large : null, Buffer.concat(chunks));
-  });
+  }
+  if (size <= LIMITS.bodyBytes) return Buffer.concat(chunks);
+  throw new AppError('payload_too_large', 'the body is larger than 1 MiB, the most that this call takes');
 }

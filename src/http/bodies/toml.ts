@@ -1,0 +1,64 @@
+import { parse, TomlDate, TomlError } from 'smol-toml';
+import { AppError, type Problem } from '../../domain/errors.ts';
+import type { Json } from '../../domain/json.ts';
+import { LIMITS } from '../../domain/limits.ts';
+import { pointerTo } from '../../domain/storable.ts';
+import { inspectValue, refuseProblems, shorten, unsafeNumber } from './body-text.ts';
+
+/**
+ * The value of a TOML text; its dates and times become RFC 3339 text. Throws `invalid_toml` with the place of the
+ * mistake, or `invalid_body` for a value that would not arrive as it was meant.
+ */
+export function parseToml(text: string): unknown {
+  if (text.trim() === '') throw new AppError('invalid_toml', 'the body is empty; send a job definition');
+  const value = parseTables(text);
+  const problems: Problem[] = [];
+  inspectValue(value, problems);
+  // What is too deep is refused before anything recurses into it.
+  refuseProblems(problems);
+  const converted = convert(value, '', problems);
+  refuseProblems(problems);
+  return converted;
+}
+
+function parseTables(text: string): unknown {
+  try {
+    return parse(text, { integersAsBigInt: 'asNeeded', maxDepth: LIMITS.jsonDepth * 2 });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const { line, column } = error;
+    const detail = advise(error, text.split('\n', line)[line - 1] ?? '');
+    const problem = { pointer: '', code: 'invalid_toml', detail, line };
+    throw new AppError('invalid_toml', `the body is not TOML: line ${line}, column ${column}: ${detail}`, [
+      problem,
+    ]);
+  }
+}
+
+function advise({ message }: TomlError, line: string): string {
+  const said = shorten((message.split('\n')[0] as string).replace(/^Invalid TOML document: /, ''), 160);
+  if (said === 'invalid value') return 'this is no value; put text in quotes';
+  if (said.startsWith('trying to redefine')) {
+    return 'this key or table stands here a second time; keep one. A further step begins with [[steps]], in two brackets';
+  }
+  if (/^\s*[{[]\s*"|^\s*[\w-]+\s*:(\s|$)/.test(line)) {
+    return `${said}; this looks like ${/^\s*[{[]/.test(line) ? 'JSON' : 'YAML'}: is the content type right?`;
+  }
+  return said.replace(/\.? aborting\.$/, '');
+}
+
+// Recursive: what is deeper than 64 levels was refused. The library's tables have no prototype; ours are plain.
+function convert(value: unknown, pointer: string, problems: Problem[]): Json {
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) {
+    problems.push(unsafeNumber(pointer, String(value).replace('Infinity', 'inf').replace('NaN', 'nan')));
+    return null;
+  }
+  if (value instanceof TomlDate) return value.toISOString();
+  if (Array.isArray(value))
+    return value.map((item, index) => convert(item, pointerTo(pointer, index), problems));
+  if (value === null || typeof value !== 'object') return value as Json;
+  const entries = Object.entries(value);
+  return Object.fromEntries(
+    entries.map(([key, below]) => [key, convert(below, pointerTo(pointer, key), problems)]),
+  );
+}

@@ -1,0 +1,95 @@
+import type { FastifyRequest } from 'fastify';
+import { JobDefinition } from '../contract/job-definition.ts';
+import { Named } from '../contract/scalars.ts';
+import { AppError, type Problem } from '../domain/errors.ts';
+import type { ActionChecks } from '../domain/job-definition/actions.ts';
+import { type NormalJob, normaliseJob } from '../domain/job-definition/normalise.ts';
+import type { Json } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
+import { addLines } from './bodies/read-bodies.ts';
+import { compileWithoutBody } from './validation.ts';
+
+/** What a route says that takes a job definition: it is the same for those that store it and those that do not. */
+export const TAKES_DEFINITION = {
+  bodyLimit: LIMITS.submitBodyBytes,
+  config: { takesYamlAndToml: true },
+  // The definition is judged by rules that say more than its schema could.
+  validatorCompiler: compileWithoutBody,
+};
+
+const YAML_EXAMPLE = `name: nightly-report
+input: {day: "2026-11-20"}
+steps:
+  - name: extract
+    uses: value
+    with: {rows: [1, 2, 3], day: "\${{ input.day }}"}
+  - name: publish
+    needs: [extract]
+    if: size(steps.extract.output.rows) > 0
+    uses: shell
+    with:
+      run: |
+        echo "published $ROWS"
+      env: {ROWS: "\${{ steps.extract.output.rows }}"}
+output:
+  said: \${{ steps.publish.output.stdout }}
+`;
+
+const TOML_EXAMPLE = `name = "nightly-report"
+input = {day = "2026-11-20"}
+output = {said = "\${{ steps.publish.output.stdout }}"}
+
+[[steps]]
+name = "extract"
+uses = "value"
+with = {rows = [1, 2, 3], day = "\${{ input.day }}"}
+
+[[steps]]
+name = "publish"
+needs = ["extract"]
+if = "size(steps.extract.output.rows) > 0"
+uses = "shell"
+with.run = 'echo "published $ROWS"'
+with.env = {ROWS = "\${{ steps.extract.output.rows }}"}
+`;
+
+/** The `body` of such a route's schema. */
+export const DEFINITION_BODY = {
+  content: {
+    'application/json': { schema: Named(JobDefinition) },
+    'application/yaml': {
+      schema: { type: 'string', description: 'A JobDefinition in YAML 1.2.', examples: [YAML_EXAMPLE] },
+    },
+    'application/toml': {
+      schema: { type: 'string', description: 'A JobDefinition in TOML 1.0.', examples: [TOML_EXAMPLE] },
+    },
+  },
+};
+
+/**
+ * The job that a request's body defines, and that body as a value; the warnings have lines where the body has. Throws
+ * `invalid_definition` with everything that is wrong with it.
+ */
+export async function readDefinition(
+  request: FastifyRequest,
+  actionChecks: ActionChecks,
+): Promise<{ job: NormalJob; body: Json }> {
+  const body = request.body as Json | undefined;
+  if (body === undefined) throw new AppError('invalid_json', 'the body is empty; send a job definition');
+  const checked = normaliseJob(body, actionChecks);
+  if (!checked.ok) throw invalidDefinition(await addLines(request, checked.problems));
+  const warnings = await addLines(request, checked.job.warnings);
+  // The answer may wait for the end of the job, and the text may be large.
+  request.bodySource = null;
+  return { job: { ...checked.job, warnings }, body };
+}
+
+function invalidDefinition(problems: Problem[]): AppError {
+  const [first] = problems as [Problem];
+  const line = first.line === undefined ? [] : [`line ${first.line}`];
+  const places = [...(first.pointer === '' ? [] : [`at ${first.pointer}`]), ...line];
+  const one = `${first.detail}${places.length === 0 ? '' : ` (${places.join(', ')})`}`;
+  const detail =
+    problems.length > 1 ? `${problems.length} things are wrong, see \`errors\`; first: ${one}` : one;
+  return new AppError('invalid_definition', detail, problems);
+}

@@ -54,6 +54,11 @@ describe('a page of commands', () => {
     expect(json(printed, { ...actual, n: null })).toContain('/n');
     expect(json(printed, { ...actual, list: [] })).toContain('/list');
     expect(json(printed, { ...actual, more: true })).toContain('more');
+    expect(json('{"n": "…", "…": "…"}', actual)).toBeNull();
+    expect(json('{"m": 1, "…": "…"}', actual)).toContain('printed are m');
+    expect(json('{"list": [{"at_ms": 1}, "…"], "…": "…"}', actual)).toBeNull();
+    expect(json('{"list": [1, "…"], "…": "…"}', actual)).toContain('/list/0');
+    expect(json('{"list": [{"at_ms": 1}, {"at_ms": 1}, "…"], "…": "…"}', actual)).toContain('/list');
     expect(compareOutput({ language: 'json', text: printed }, 'oops')).toContain('oops');
     expect(
       compareOutput({ language: 'text', text: 'took 12 ms\n…\nend' }, 'took 3 ms\nand\nmore\nend\n'),

@@ -1,18 +1,21 @@
 import { spawn } from 'node:child_process';
+import { newDataDir } from './embedded.ts';
 import { ROOT } from './server-process.ts';
 
 /**
  * The commands of a page of documentation, run as they are printed. How to write them:
  *
  * - A block fenced with ```sh holds commands. All blocks of a page run in order in one bash, in the clone's root, so
- *   `JOB=$(curl …)` in one block is there in the next. `localhost:3000` stands for the test's server.
+ *   `JOB=$(curl …)` in one block is there in the next. `localhost:3000` stands for the test's server, and files named
+ *   `/tmp/holdfast-…` lie in a folder of the test's own.
  * - A block with a line that begins with `npm`, `git`, `cd` or `docker` (settings such as `PORT=80` may stand before
  *   it) is for the reader's terminal and is not run. Fence with ```console what else must not run.
  * - A block fenced with ```json, ```text or ```http right below it (prose in between is fine, another ```sh is not)
  *   is what the commands print. JSON may be laid out for reading; several values stand below each other.
  * - Printed and real output must have the same shape. JSON: the same keys, types and lengths of lists, and equal
  *   text, but for ids, digests, instants and numbers; a field whose name ends in `_at` or `_ms` may be null or not, and
- *   a `status` printed as `queued` may be `running` by now.
+ *   a `status` printed as `queued` may be `running` by now. `"…"` stands for any value, as the last entry of a list for
+ *   any more, and `"…": "…"` in an object for any other keys.
  *   Text: the same lines, with the same exceptions. A line `…` stands for any lines.
  */
 export interface PageBlock {
@@ -32,6 +35,7 @@ export interface RunBlock extends PageBlock {
 }
 
 const NOT_RUN = /^(\w+=\S* )*(npm|git|cd|docker)\b/m;
+const ANY = '…';
 const OUTPUT_LANGUAGES = ['json', 'text', 'http'];
 
 /** The blocks of commands in a page of Markdown. */
@@ -51,10 +55,13 @@ export function readPage(page: string): PageBlock[] {
 /** Runs a page's commands against a server, and compares what they print. */
 export async function runPage(page: string, server: { port: number }): Promise<RunBlock[]> {
   const bash = startBash();
+  const folder = newDataDir();
   try {
     const ran: RunBlock[] = [];
     for (const block of readPage(page).filter(({ isRun }) => isRun)) {
-      const commands = block.commands.replaceAll('localhost:3000', `localhost:${server.port}`);
+      const commands = block.commands
+        .replaceAll('localhost:3000', `localhost:${server.port}`)
+        .replaceAll('/tmp/holdfast-', `${folder}/holdfast-`);
       const { exitCode, stdout } = await bash.run(commands);
       const difference = block.output === null ? null : compareOutput(block.output, stdout);
       ran.push({ ...block, exitCode, stdout, difference });
@@ -122,7 +129,7 @@ function readValues(text: string): unknown {
 }
 
 function compareJson(printed: unknown, actual: unknown, at: string, key = ''): string | null {
-  if (/_(at|ms)$/.test(key) && (printed === null || actual === null)) return null;
+  if (printed === ANY || (/_(at|ms)$/.test(key) && (printed === null || actual === null))) return null;
   if (kind(printed) !== kind(actual))
     return `${at || 'the value'} is ${show(actual)}, printed is ${show(printed)}`;
   if (key === 'status' && printed === 'queued' && actual === 'running') return null;
@@ -132,13 +139,21 @@ function compareJson(printed: unknown, actual: unknown, at: string, key = ''): s
   if (typeof printed === 'boolean' && printed !== actual) return `${at} is ${actual}, printed is ${printed}`;
   if (kind(printed) !== 'object' && kind(printed) !== 'array') return null;
   const [wanted, found] = [printed, actual] as [Record<string, unknown>, Record<string, unknown>];
-  const keys = [Object.keys(wanted), Object.keys(found)].map((names) => names.sort().join(', '));
-  if (keys[0] !== keys[1]) return `${at || 'the value'} has the keys ${keys[1]}; printed are ${keys[0]}`;
-  for (const name of Object.keys(wanted)) {
+  const shown = Object.keys(wanted).filter((name) => !(name === ANY || isRest(printed, name)));
+  const rest = shown.length < Object.keys(wanted).length;
+  const there = Object.keys(found).filter((name) => !rest || shown.includes(name));
+  if (shown.sort().join() !== there.sort().join())
+    return `${at || 'the value'} has the keys ${there.join(', ')}; printed are ${shown.join(', ')}`;
+  for (const name of shown) {
     const difference = compareJson(wanted[name], found[name], `${at}/${name}`, name);
     if (difference !== null) return difference;
   }
   return null;
+}
+
+/** Whether an entry is the `"…"` at the end of a list. */
+function isRest(printed: unknown, name: string): boolean {
+  return Array.isArray(printed) && Number(name) === printed.length - 1 && printed.at(-1) === ANY;
 }
 
 function compareLines(printed: string, actual: string): string | null {
@@ -146,7 +161,7 @@ function compareLines(printed: string, actual: string): string | null {
   const lines = printed
     .trim()
     .split('\n')
-    .map((line) => (line.trim() === '…' ? '[\\s\\S]*' : literally(steady(line))));
+    .map((line) => (line.trim() === ANY ? '[\\s\\S]*' : literally(steady(line))));
   const matches = new RegExp(`^${lines.join('\n')}$`).test(steady(actual.replaceAll('\r', '').trim()));
   return matches ? null : `it printed ${JSON.stringify(actual)}`;
 }

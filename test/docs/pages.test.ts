@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readTree } from '../../scripts/check-tree.ts';
+import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { readPage, runPage } from '../support/page-commands.ts';
+import { ROOT, type ServerProcess, startServer, stopEverything } from '../support/server-process.ts';
+
+// How pages write their commands and their output, so that they can be run here: see support/page-commands.ts.
+const TREE = readTree(ROOT);
+const PAGES = [...TREE.keys()].filter(
+  (path) => path.endsWith('.md') && readPage(read(path)).some(({ isRun }) => isRun),
+);
+
+/** Pages that a test of their own runs, because it looks closer at what comes out. */
+const RUN_ELSEWHERE = new Map([['examples/README.md', 'test/server/example.test.ts']]);
+
+let database: TestDatabase;
+let server: ServerProcess;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  server = await startServer({ DATABASE_URL: database.url });
+});
+
+afterAll(async () => {
+  await stopEverything();
+  await database?.close();
+});
+
+function read(path: string): string {
+  return TREE.get(path) ?? '';
+}
+
+describe('every page', () => {
+  it('with commands is run by a test', () => {
+    expect(PAGES).toEqual(expect.arrayContaining(['README.md', 'docs/guide.md', 'examples/README.md']));
+    for (const [path, test] of RUN_ELSEWHERE) expect(read(test)).toContain(path);
+  });
+
+  // One after the other on one server: a page may ask for the newest job and mean its own.
+  it.each(PAGES.filter((path) => !RUN_ELSEWHERE.has(path)))(
+    'prints what its commands print: %s',
+    async (path) => {
+      for (const { line, exitCode, difference } of await runPage(read(path), server)) {
+        expect({ line, exitCode, difference }).toEqual({ line, exitCode: 0, difference: null });
+      }
+    },
+  );
+});
+
+describe('the README', () => {
+  const blocks = readPage(read('README.md'));
+
+  it('starts with what a fresh clone needs', () => {
+    expect(blocks.find(({ isRun }) => !isRun)?.commands).toContain('npm ci && npm start');
+  });
+
+  it('shows how to submit, watch, look at steps, cancel and clean up', () => {
+    const run = blocks.filter(({ isRun }) => isRun);
+    const commands = run.map((block) => block.commands).join('\n');
+    for (const call of [
+      /--json .*\/v1\/jobs/s,
+      /\/v1\/jobs\/\S+\?wait=/,
+      /\/steps/,
+      /\/cancel/,
+      /\/jobs\/cleanup\?days=/,
+    ]) {
+      expect(commands).toMatch(call);
+    }
+    expect(run.filter(({ output }) => output !== null).length).toBeGreaterThanOrEqual(5);
+  });
+});

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTree } from '../../scripts/check-tree.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { until } from '../support/embedded.ts';
 import { readPage, runPage } from '../support/page-commands.ts';
 import { ROOT, type ServerProcess, startServer, stopEverything } from '../support/server-process.ts';
 
@@ -67,5 +70,39 @@ describe('the README', () => {
       expect(commands).toMatch(call);
     }
     expect(run.filter(({ output }) => output !== null).length).toBeGreaterThanOrEqual(5);
+  });
+});
+
+describe('the guide', () => {
+  it('moves to a database that is still empty by the command that it prints', async () => {
+    const printed = readPage(read('docs/guide.md')).find(({ commands }) =>
+      commands.startsWith('DATABASE_URL='),
+    );
+    const empty = await testDatabase({ empty: true });
+    const commands = printed?.commands.replace(/(?<==)postgres:\S+/, `'${empty.url}'`) ?? '';
+    // A group of its own, because npm starts a shell that starts the server.
+    const bash = spawn('bash', ['-c', commands], {
+      cwd: ROOT,
+      env: { ...process.env, PORT: '0' },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    try {
+      let said = '';
+      for (const stream of [bash.stdout, bash.stderr]) {
+        stream.on('data', (chunk: Buffer) => {
+          said += chunk;
+        });
+      }
+      await until(() => /is ready/.test(said) || bash.exitCode !== null);
+      expect(said).toMatch(/is ready/);
+      const [, api] = /API (http:\S+)\/v1/.exec(said) ?? [];
+      const health = await fetch(`${api}/health`);
+      expect(await health.json()).toMatchObject({ jobs_count: 0, database: { kind: 'external' } });
+    } finally {
+      process.kill(-(bash.pid as number), 'SIGTERM');
+      await once(bash, 'close');
+      await empty.close();
+    }
   });
 });

@@ -27,8 +27,8 @@ import { addStartPage } from './routes/start-page.ts';
 import { addStepLogRoute } from './routes/step-log.ts';
 import { addStepRoutes } from './routes/steps.ts';
 import { addSubmitRoute } from './routes/submit.ts';
-import { SECURITY_HEADERS } from './security-headers.ts';
 import { addValidateRoute } from './routes/validate.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 import { compileValidator, formatSchemaErrors } from './validation.ts';
 
@@ -51,6 +51,7 @@ export interface AppOptions extends HealthFacts {
 export function createApp(options: AppOptions): App {
   const { store, actionChecks, patience = PATIENCE } = options;
   const app = createServer(options.log, patience);
+  markAnswers(app);
   watchConnections(app, patience);
   const waits = createJobWaits(store);
   options.stopping.addEventListener('abort', () => waits.end());
@@ -112,6 +113,13 @@ function createServer(log: Logger, patience: Patience): App {
   return app;
 }
 
+/** What every answer says, also those that refuse: before any other hook. */
+function markAnswers(app: App): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).headers(SECURITY_HEADERS).header('cache-control', 'no-cache');
+  });
+}
+
 /** What is done to every request before its route sees it. */
 function answerEarly(app: App, { allowedHosts }: AppOptions): void {
   const checkHost = createHostCheck(allowedHosts);
@@ -120,7 +128,6 @@ function answerEarly(app: App, { allowedHosts }: AppOptions): void {
     closing = true;
   });
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id).headers(SECURITY_HEADERS).header('cache-control', 'no-cache');
     checkHost(request);
     checkEncoding(request.headers);
     if (!closing || isProbe(request.url)) return;

@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
@@ -20,7 +19,6 @@ describe('what no route serves', () => {
     ['POST', `/v1/jobs/${missing}/cancle`, 'did you mean'],
     ['GET', '/healthz', 'did you mean /health?'],
     ['GET', '/nothing/like/it', 'all routes are at /docs'],
-    ['GET', '/', 'all routes are at /docs'],
     ['GET', `/v1/jobs/${missing}//steps`, `did you mean /v1/jobs/${missing}/steps?`],
   ])('is answered 404: %s %s', async (method, path, words) => {
     const answer = await api.call(method, path);
@@ -61,7 +59,11 @@ describe('Host and Origin', () => {
     '127.0.0.1:1',
     '[::1]:3000',
     '[::1]',
+    'localhost.',
+    '127.0.0.2:3000',
+    '[0:0:0:0:0:0:0:1]',
     'holdfast.example:99',
+    'HOLDFAST.example.',
     'only.example:8080',
   ])('admit the host %s', async (host) => {
     expect((await api.call('GET', '/livez', { headers: { host } })).status).toBe(200);
@@ -73,6 +75,17 @@ describe('Host and Origin', () => {
     'localhost.evil.example',
     '127.0.0.1.evil.example:3000',
     '10.0.0.1',
+    '169.254.169.254',
+    '0.0.0.0',
+    'evil.localhost',
+    'localhost@evil.example',
+    'evil@localhost',
+    'localhost,evil.example',
+    'localhost:80:80',
+    'localhost%00',
+    'only.example:80',
+    '::1',
+    '[::2]',
     'a b',
   ])('refuse the host %s, naming the setting', async (host) => {
     for (const [method, path] of [
@@ -106,6 +119,33 @@ describe('Host and Origin', () => {
   });
 });
 
+describe('the request of a page in a browser', () => {
+  const from = (headers: Record<string, string>, method = 'GET', path = '/v1/jobs') =>
+    api.call(method, path, { headers });
+  const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+
+  test('is refused by Sec-Fetch-Site when another site made it, also where browsers send no Origin', async () => {
+    for (const site of ['cross-site', 'same-site', 'what comes next']) {
+      for (const headers of [
+        { 'sec-fetch-site': site },
+        { 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+        { ...link, 'sec-fetch-site': site, 'sec-fetch-dest': 'iframe' },
+      ]) {
+        const answer = await from(headers);
+        expect([answer.status, answer.json.code]).toEqual([403, 'forbidden_origin']);
+      }
+    }
+    const posted = await from(link, 'POST', `/v1/jobs/${missing}/cancel`);
+    expect([posted.status, posted.json.code]).toEqual([403, 'forbidden_origin']);
+  });
+
+  test('is served when it is our own, typed in, or a link that somebody followed', async () => {
+    for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'none' }, link]) {
+      expect((await from(headers)).status).toBe(200);
+    }
+  });
+});
+
 describe('every answer', () => {
   test('has a request id: the one of the request if it is sane', async () => {
     const given = await api.call('GET', '/livez', { headers: { 'x-request-id': 'abc-123' } });
@@ -116,43 +156,64 @@ describe('every answer', () => {
   });
 
   test('has headers that keep browsers from guessing', async () => {
-    for (const path of ['/v1/jobs', '/nothing', '/docs']) {
+    for (const path of [
+      '/v1/jobs',
+      '/nothing',
+      '/openapi.json',
+      '/docs',
+      '/docs/static/swagger-ui.css',
+      '/',
+    ]) {
       const { headers } = await send(api.port, 'GET', path);
-      expect(headers['x-content-type-options'], path).toBe('nosniff');
-      expect(headers['x-frame-options'], path).toBe('DENY');
+      expect(headers, path).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+        'cross-origin-opener-policy': 'same-origin',
+      });
+      expect(headers['content-security-policy'], path).toMatch(
+        /^default-src 'none'; .*frame-ancestors 'none'/,
+      );
+      expect(headers, path).not.toHaveProperty('server');
+      expect(headers, path).not.toHaveProperty('x-powered-by');
     }
   });
-});
 
-describe('what is hardly a request', () => {
-  async function raw(text: string): Promise<string> {
-    return await new Promise((resolve, reject) => {
-      let answer = '';
-      const socket = connect(api.port, '127.0.0.1', () => socket.write(text));
-      socket.on('data', (data) => {
-        answer += data;
-      });
-      socket.on('close', () => resolve(answer));
-      socket.on('error', reject);
-    });
-  }
-
-  test.each([
-    ['nonsense\r\n\r\n', 400, 'bad_request'],
-    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400, 'bad_request'],
-    [`GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
-  ])('is answered with a problem', async (text, status, code) => {
-    const answer = await raw(text);
-    expect(answer).toContain(`HTTP/1.1 ${status} `);
-    expect(answer).toContain('application/problem+json');
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] as string)).toMatchObject({ status, code });
+  test('lets nothing run in a browser but the scripts of /docs, which come from here', async () => {
+    const policyOf = async (path: string) =>
+      (await send(api.port, 'GET', path, { headers: { accept: 'text/html' } })).headers[
+        'content-security-policy'
+      ];
+    expect(await policyOf('/docs')).toContain("script-src 'self';");
+    expect(await policyOf('/docs')).not.toContain('unsafe');
+    for (const path of ['/', '/v1/jobs', '/problems', '/nothing'])
+      expect(await policyOf(path)).not.toContain('script');
+    // A script in the page itself would not run; the page has none.
+    const page = (await send(api.port, 'GET', '/docs')).text;
+    expect(page).not.toMatch(/<script>|<style|style=|\son\w+=/);
   });
 
-  test('is answered with a problem when its path is no URL', async () => {
-    const answer = await send(api.port, 'GET', '/v1/jobs/%zz');
-    expect([answer.status, answer.json.code]).toEqual([400, 'bad_request']);
-    expect(answer.headers['content-type']).toContain('application/problem+json');
-    expect(answer.json.instance).toBe('/v1/jobs/%zz');
+  test('gives back what users wrote as data, never as a page', async () => {
+    const html = '<script>alert(1)</script>';
+    const headers = { accept: 'text/html' };
+    const { json } = await api.call('POST', '/v1/jobs', { body: { name: html, uses: 'value', with: html } });
+    for (const path of [
+      `/v1/jobs/${json.id}?include=steps`,
+      `/v1/jobs/${json.id}/steps/main`,
+      `/v1/jobs/${json.id}/steps/main/log`,
+      `/v1/jobs?name=${encodeURIComponent(html)}`,
+      `/v1/jobs/${encodeURIComponent(html)}`,
+      `/problems/${encodeURIComponent(html)}`,
+      `/${encodeURIComponent(html)}`,
+      `/docs/static/${encodeURIComponent(html)}`,
+    ]) {
+      const answer = await send(api.port, 'GET', path, { headers });
+      expect(answer.headers['content-type'], path).toMatch(/^(application\/(problem\+)?json|text\/plain);/);
+      expect(answer.headers['x-content-type-options'], path).toBe('nosniff');
+    }
+    await api.call('POST', `/v1/jobs/${json.id}/cancel`);
+    await api.call('DELETE', `/v1/jobs/${json.id}`);
   });
 });
 

@@ -31,6 +31,25 @@ export const EXAMPLE_DEFINITION = {
   output: { said: '${{ steps.publish.output.stdout }}' },
 };
 
+/** The same with everything written out, and the order in which its steps can run. */
+export const EXAMPLE_CHECKED_JOB = {
+  definition: {
+    ...EXAMPLE_DEFINITION,
+    queue: 'default',
+    priority: 0,
+    fail_fast: false,
+    defaults: {
+      timeout: '5m',
+      retry: {
+        ...{ max_attempts: 3, max_losses: 5, backoff: 'exponential' },
+        ...{ delay: '2s', max_delay: '5m', jitter: true },
+      },
+    },
+  },
+  plan: [['extract'], ['publish']],
+  warnings: [],
+};
+
 /** The smallest job: one step, in short. */
 export const EXAMPLE_SHORT_DEFINITION = {
   name: 'hello',

@@ -14,8 +14,13 @@ export function Timestamp(description: string) {
 }
 
 /** One of a few words. */
-export function OneOf<const Word extends string>(words: readonly Word[], description: string): TUnsafe<Word> {
-  return Type.Unsafe<Word>({ type: 'string', enum: [...words], description });
+export function OneOf<const Word extends string>(
+  words: readonly Word[],
+  description: string,
+  example?: Word,
+): TUnsafe<Word> {
+  const examples = example === undefined ? {} : { examples: [example] };
+  return Type.Unsafe<Word>({ type: 'string', enum: [...words], description, ...examples });
 }
 
 /** Any JSON value: what users give and get as they like. */

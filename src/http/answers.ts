@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { Problem } from '../contract/problem.ts';
 import { Named } from '../contract/scalars.ts';
 import type { ErrorCode } from '../domain/errors.ts';
-import { exampleProblem, PROBLEMS } from './problem-details.ts';
+import { PROBLEMS } from './problem-details.ts';
 
 /** One answer of a route, as the document describes it and as it is serialised. */
 export interface Answer {
@@ -66,9 +66,10 @@ function describeHeaders(headers: Record<string, string>): object {
 function describeProblem(codes: readonly ErrorCode[]): object {
   const [first] = codes as [ErrorCode];
   const { retry_after } = PROBLEMS[first];
+  const examples = Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
   return {
     description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
     ...(retry_after === undefined ? {} : { headers: describeHeaders({ 'retry-after': 'Seconds to wait.' }) }),
-    content: { 'application/problem+json': { schema: Named(Problem), example: exampleProblem(first) } },
+    content: { 'application/problem+json': { schema: Named(Problem), examples } },
   };
 }

@@ -61,7 +61,7 @@ export function createApp(options: AppOptions): App {
   app.addHook('onResponse', logRequest);
   answerUnknownRoutes(app);
   readBodies(app);
-  describeRoutes(app, options.version);
+  describeRoutes(app, options.version, options.actions);
   const context: RouteContext = {
     store,
     actionChecks,
@@ -100,8 +100,9 @@ function createServer(log: Logger, patience: Patience): App {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     genReqId: ({ headers }) => sane(headers['x-request-id']) ?? randomUUID(),
     schemaErrorFormatter: formatSchemaErrors,
+    // No hook sees these.
     frameworkErrors: (error, request, reply) =>
-      void handleError(error, request, reply as unknown as FastifyReply),
+      void handleError(error, request, reply.headers(SECURITY_HEADERS) as unknown as FastifyReply),
     // Clients of proxies name the whole URL; the host in it is checked with the others.
     rewriteUrl: ({ url }) => pathOfTarget(url ?? '/'),
     ...connectionOptions(patience),

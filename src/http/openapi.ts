@@ -4,8 +4,10 @@ import type { FastifyInstance } from 'fastify';
 import { Health, Probe } from '../contract/health.ts';
 import { CheckedJob, CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
 import { JobDefinition, RetryDefinition, StepDefinition } from '../contract/job-definition.ts';
+import type { DescribedAction } from '../contract/job-schema.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
+import { finishDocument } from './finish-document.ts';
 import { DOCS_CONTENT_SECURITY_POLICY } from './security-headers.ts';
 
 // In this order: a schema comes after those that it refers to.
@@ -39,16 +41,6 @@ fields are refused, never ignored. Durations are written \`30s\`, \`5m\`, \`1h30
 
     curl --json '{"name":"hello","uses":"shell","with":{"run":"echo hi"}}' 'http://localhost:3000/v1/jobs?wait=10s'`;
 
-const REQUEST_HEADERS = {
-  'Idempotency-Key': {
-    description:
-      'The same key with the same body gives the same job: a UUID made by the client for each job.',
-    example: '7d5f2d0e-4c0a-4f4f-9f5e-6f0c3a1b2c4d',
-  },
-  'If-None-Match': { description: 'The `ETag` that you have: 304 while nothing changed.', example: 'W/"3"' },
-  Prefer: { description: '`wait=20`: as `?wait`, in seconds; shortened to 60.', example: 'wait=20' },
-};
-
 const TAGS = [
   { name: 'jobs', description: 'Graphs of steps: submit, watch, steer, delete.' },
   { name: 'steps', description: 'What a job is made of: status, attempts, output, log.' },
@@ -56,19 +48,30 @@ const TAGS = [
 ];
 
 /** Serves the OpenAPI 3.1 document of the routes that follow at `/openapi.json`, and a page to try them at `/docs`. */
-export function describeRoutes(app: FastifyInstance, version: string): void {
+export function describeRoutes(
+  app: FastifyInstance,
+  version: string,
+  actions: readonly DescribedAction[],
+): void {
   for (const schema of NAMED) app.addSchema(schema);
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Holdfast', version, description: DESCRIPTION, license: { name: 'MIT' } },
+      info: {
+        title: 'Holdfast',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
       // Relative: wherever the document was fetched from.
       servers: [{ url: '/' }],
       tags: TAGS,
+      // There are no keys yet: whoever reaches the server may use it.
+      security: [],
     },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => String(json.$id ?? `def-${i}`) },
     transformObject: (given) =>
-      'openapiObject' in given ? finishDocument(given.openapiObject) : given.swaggerObject,
+      'openapiObject' in given ? finishDocument(given.openapiObject, actions) : given.swaggerObject,
   });
   app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -85,45 +88,4 @@ export function addOpenapiRoute(app: FastifyInstance): void {
     text ??= JSON.stringify(app.swagger());
     return reply.type('application/json; charset=utf-8').send(text);
   });
-}
-
-type Document = Record<string, unknown> & { paths?: Record<string, unknown> };
-
-// The plugin takes every body for required; where nothing will do, the route says so. It also takes a parameter for
-// required that always has a value, and knows nothing of the headers of requests, which no schema checks.
-function finishDocument<Given extends Document>(document: Given): Given {
-  for (const path of Object.values(document.paths ?? {})) {
-    for (const operation of Object.values(path as Record<string, Record<string, unknown>>)) {
-      addHeaders(operation);
-      for (const parameter of parametersOf(operation))
-        parameter.required &&= parameter.schema.default === undefined;
-      if (operation['x-optional-body'] !== true) continue;
-      (operation.requestBody as { required: boolean }).required = false;
-      delete operation['x-optional-body'];
-    }
-  }
-  return document;
-}
-
-interface Parameter {
-  name: string;
-  in: string;
-  description: string;
-  required: boolean;
-  schema: Record<string, unknown>;
-}
-
-function parametersOf(operation: Record<string, unknown>): Parameter[] {
-  operation.parameters ??= [];
-  return operation.parameters as Parameter[];
-}
-
-function addHeaders(operation: Record<string, unknown>): void {
-  const names = (operation['x-request-headers'] ?? []) as (keyof typeof REQUEST_HEADERS)[];
-  for (const name of names) {
-    const { description, example } = REQUEST_HEADERS[name];
-    const schema = { type: 'string', examples: [example] };
-    parametersOf(operation).push({ name, in: 'header', description, required: false, schema });
-  }
-  delete operation['x-request-headers'];
 }

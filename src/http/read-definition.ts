@@ -17,52 +17,12 @@ export const TAKES_DEFINITION = {
   validatorCompiler: compileWithoutBody,
 };
 
-const YAML_EXAMPLE = `name: nightly-report
-input: {day: "2026-11-20"}
-steps:
-  - name: extract
-    uses: value
-    with: {rows: [1, 2, 3], day: "\${{ input.day }}"}
-  - name: publish
-    needs: [extract]
-    if: size(steps.extract.output.rows) > 0
-    uses: shell
-    with:
-      run: |
-        echo "published $ROWS"
-      env: {ROWS: "\${{ steps.extract.output.rows }}"}
-output:
-  said: \${{ steps.publish.output.stdout }}
-`;
-
-const TOML_EXAMPLE = `name = "nightly-report"
-input = {day = "2026-11-20"}
-output = {said = "\${{ steps.publish.output.stdout }}"}
-
-[[steps]]
-name = "extract"
-uses = "value"
-with = {rows = [1, 2, 3], day = "\${{ input.day }}"}
-
-[[steps]]
-name = "publish"
-needs = ["extract"]
-if = "size(steps.extract.output.rows) > 0"
-uses = "shell"
-with.run = 'echo "published $ROWS"'
-with.env = {ROWS = "\${{ steps.extract.output.rows }}"}
-`;
-
 /** The `body` of such a route's schema. */
 export const DEFINITION_BODY = {
   content: {
     'application/json': { schema: Named(JobDefinition) },
-    'application/yaml': {
-      schema: { type: 'string', description: 'A JobDefinition in YAML 1.2.', examples: [YAML_EXAMPLE] },
-    },
-    'application/toml': {
-      schema: { type: 'string', description: 'A JobDefinition in TOML 1.0.', examples: [TOML_EXAMPLE] },
-    },
+    'application/yaml': { schema: { type: 'string', description: 'A JobDefinition in YAML 1.2.' } },
+    'application/toml': { schema: { type: 'string', description: 'A JobDefinition in TOML 1.0.' } },
   },
 };
 

@@ -6,6 +6,13 @@ import { cleanupJobs } from '../../operations/cleanup-jobs.ts';
 import { answers, DATABASE_CODES } from '../answers.ts';
 import type { App, RouteContext } from '../context.ts';
 
+const example = {
+  message: 'Deleted 12 jobs that ended more than 7 days ago.',
+  deleted_count: 12,
+  retention_days: 7,
+  more: false,
+};
+
 const schema = {
   operationId: 'cleanupJobs',
   summary: 'Delete old jobs',
@@ -14,7 +21,7 @@ const schema = {
     'call again. Made for a timer.',
   tags: ['jobs'],
   querystring: CleanupQuery,
-  response: answers({ 200: { description: 'What was deleted.', schema: Named(CleanupReport) } }, [
+  response: answers({ 200: { description: 'What was deleted.', schema: Named(CleanupReport), example } }, [
     'invalid_query',
     ...DATABASE_CODES,
   ]),

@@ -22,6 +22,23 @@ export interface HealthFacts {
 const DATABASE_MS = 2_000;
 const unavailable = 'It cannot serve; the body says why.';
 
+const healthy: HealthBody = {
+  status: 'ok',
+  jobs_count: 1042,
+  database: { kind: 'external', version: '18.4', ok: true },
+  version: '0.1.0',
+  uptime_ms: 86_400_000,
+  checks: {
+    database: { ok: true, detail: 'it answers' },
+    server: { ok: true, detail: 'it takes requests' },
+  },
+};
+const stopping: HealthBody = {
+  ...healthy,
+  status: 'unavailable',
+  checks: { ...healthy.checks, server: { ok: false, detail: 'it is starting or shutting down' } },
+};
+
 const healthSchema = {
   operationId: 'getHealth',
   summary: 'Health of this server',
@@ -29,8 +46,8 @@ const healthSchema = {
   querystring: NoQuery,
   response: answers(
     {
-      200: { description: 'Everything works.', schema: Named(Health) },
-      503: { description: unavailable, schema: Named(Health) },
+      200: { description: 'Everything works.', schema: Named(Health), example: healthy },
+      503: { description: unavailable, schema: Named(Health), example: stopping },
     },
     ['invalid_query'],
   ),
@@ -97,8 +114,8 @@ async function answersInTime(ask: () => Promise<number | null>): Promise<number 
 
 function probeSchema(operationId: string, summary: string, description: string) {
   const own = {
-    200: { description: 'Yes.', schema: Named(Probe) },
-    503: { description: unavailable, schema: Named(Probe) },
+    200: { description: 'Yes.', schema: Named(Probe), example: { status: 'ok' } },
+    503: { description: unavailable, schema: Named(Probe), example: { status: 'unavailable' } },
   };
   return {
     operationId,

@@ -1,4 +1,5 @@
-import { Job } from '../../contract/job.ts';
+import { EXAMPLE_CANCELLED_JOB, EXAMPLE_PAUSED_JOB, EXAMPLE_QUEUED_JOB } from '../../contract/example-job.ts';
+import { Job, type JobBody } from '../../contract/job.ts';
 import { CancelBody, EmptyBody, JobParams, NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import { AppError, type ErrorCode } from '../../domain/errors.ts';
@@ -16,23 +17,28 @@ import { jobBody } from '../job-body.ts';
 const config = { bodyIsOptional: true };
 
 const cancel = {
-  ...verbSchema('cancelJob', 'Cancel a job', 'job_terminal'),
+  ...verbSchema('cancelJob', 'Cancel a job', 'job_terminal', EXAMPLE_CANCELLED_JOB),
   description:
     'Ends the job and every step of it that is not over, at once. Cancelling again changes nothing.',
   body: CancelBody,
+  'x-body-examples': {
+    'application/json': {
+      reason: { summary: 'With a reason', value: { reason: 'wrong input' } },
+    },
+  },
 };
 const pause = {
-  ...verbSchema('pauseJob', 'Pause a job', 'job_terminal'),
+  ...verbSchema('pauseJob', 'Pause a job', 'job_terminal', EXAMPLE_PAUSED_JOB),
   description: 'Starts no further step; running ones finish. Pausing again changes nothing.',
   body: EmptyBody,
 };
 const resume = {
-  ...verbSchema('resumeJob', 'Resume a job', 'job_terminal'),
+  ...verbSchema('resumeJob', 'Resume a job', 'job_terminal', EXAMPLE_QUEUED_JOB),
   description: 'Goes on with a paused job. Resuming again changes nothing.',
   body: EmptyBody,
 };
 const retry = {
-  ...verbSchema('retryJob', 'Retry a job', 'job_not_retryable'),
+  ...verbSchema('retryJob', 'Retry a job', 'job_not_retryable', EXAMPLE_QUEUED_JOB),
   description:
     'Opens a failed or cancelled job again: what failed, was cancelled or skipped runs again, with everything below ' +
     'it; what succeeded otherwise does not.',
@@ -73,7 +79,7 @@ export function addJobVerbRoutes(app: App, { store }: RouteContext): void {
   }
 }
 
-function verbSchema(operationId: string, summary: string, conflict: ErrorCode) {
+function verbSchema(operationId: string, summary: string, conflict: ErrorCode, example: JobBody) {
   return {
     operationId,
     summary,
@@ -86,10 +92,12 @@ function verbSchema(operationId: string, summary: string, conflict: ErrorCode) {
           description: 'The job as it is now.',
           schema: Named(Job),
           headers: { etag: 'Of its version.' },
+          example,
         },
       },
       ['invalid_query', 'job_not_found', conflict, ...BODY_CODES, ...DATABASE_CODES],
     ),
     'x-optional-body': true,
+    'x-body-examples': { 'application/json': { nothing: { summary: 'There is nothing to say', value: {} } } },
   };
 }

@@ -1,4 +1,5 @@
 import type { Static } from 'typebox';
+import { EXAMPLE_JOB, EXAMPLE_JOB_ID } from '../../contract/example-job.ts';
 import { DeletedJob, Job, type JobBody, JobList } from '../../contract/job.ts';
 import { GetJobQuery, JobParams, ListJobsQuery, NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
@@ -19,6 +20,8 @@ import { stepBody } from '../step-body.ts';
 import { queryProblem } from '../validation.ts';
 import { waitPreference } from '../wait-preference.ts';
 
+const jobs = { data: [EXAMPLE_JOB], next_cursor: null };
+
 const listSchema = {
   operationId: 'listJobs',
   summary: 'List jobs',
@@ -26,7 +29,7 @@ const listSchema = {
     'Newest first, a page at a time. Give `next_cursor` as `cursor`, and the same filters, for the next page.',
   tags: ['jobs'],
   querystring: ListJobsQuery,
-  response: answers({ 200: { description: 'A page of jobs.', schema: Named(JobList) } }, [
+  response: answers({ 200: { description: 'A page of jobs.', schema: Named(JobList), example: jobs } }, [
     'invalid_query',
     'invalid_cursor',
     ...DATABASE_CODES,
@@ -49,11 +52,17 @@ const getSchema = {
         description: 'The job.',
         schema: Named(Job),
         headers: { etag: 'Of its version, for `If-None-Match`.' },
+        example: EXAMPLE_JOB,
       },
       304: { description: 'It is still as `If-None-Match` says.' },
     },
     ['invalid_query', 'job_not_found', ...DATABASE_CODES],
   ),
+};
+
+const gone = {
+  message: `Deleted job ${EXAMPLE_JOB_ID} with its steps, attempts and logs.`,
+  job_id: EXAMPLE_JOB_ID,
 };
 
 const deleteSchema = {
@@ -63,7 +72,7 @@ const deleteSchema = {
   tags: ['jobs'],
   params: JobParams,
   querystring: NoQuery,
-  response: answers({ 200: { description: 'It is gone.', schema: Named(DeletedJob) } }, [
+  response: answers({ 200: { description: 'It is gone.', schema: Named(DeletedJob), example: gone } }, [
     'invalid_query',
     'job_not_found',
     'job_not_terminal',

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
+import { EXAMPLE_LOG } from '../../contract/example-job.ts';
 import { LogQuery, StepParams } from '../../contract/requests.ts';
 import { AppError } from '../../domain/errors.ts';
 import { readLog, readLogEnd } from '../../repositories/read-logs.ts';
@@ -23,6 +24,7 @@ const schema = {
         description: 'The log from `offset` on.',
         type: 'text/plain',
         schema: Type.String(),
+        example: EXAMPLE_LOG,
         headers: {
           'holdfast-attempt': 'Whose log this is; 0 before the first attempt.',
           'holdfast-attempt-ended': '`true` once the attempt is over.',

@@ -1,3 +1,4 @@
+import { EXAMPLE_STEP, EXAMPLE_STEPS } from '../../contract/example-job.ts';
 import { JobParams, ListStepsQuery, NoQuery, StepParams } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import { StepDetail, StepList } from '../../contract/step.ts';
@@ -22,7 +23,10 @@ const listSchema = {
   'x-request-headers': ['If-None-Match'],
   querystring: ListStepsQuery,
   response: answers(
-    { 200: { description: 'A page of steps.', schema: Named(StepList), headers }, 304: unchanged },
+    {
+      200: { description: 'A page of steps.', schema: Named(StepList), headers, example: EXAMPLE_STEPS },
+      304: unchanged,
+    },
     ['invalid_query', 'invalid_cursor', 'job_not_found', ...DATABASE_CODES],
   ),
 };
@@ -36,7 +40,10 @@ const getSchema = {
   'x-request-headers': ['If-None-Match'],
   querystring: NoQuery,
   response: answers(
-    { 200: { description: 'The step.', schema: Named(StepDetail), headers }, 304: unchanged },
+    {
+      200: { description: 'The step.', schema: Named(StepDetail), headers, example: EXAMPLE_STEP },
+      304: unchanged,
+    },
     ['invalid_query', 'job_not_found', 'step_not_found', ...DATABASE_CODES],
   ),
 };

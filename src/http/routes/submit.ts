@@ -1,3 +1,4 @@
+import { EXAMPLE_JOB, EXAMPLE_QUEUED_JOB } from '../../contract/example-job.ts';
 import { Job } from '../../contract/job.ts';
 import { SubmitQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
@@ -5,6 +6,7 @@ import { isTerminalJob } from '../../domain/job-status.ts';
 import { submitJob } from '../../operations/submit-job.ts';
 import { answers, DATABASE_CODES, DEFINITION_CODES } from '../answers.ts';
 import type { App, RouteContext } from '../context.ts';
+import { DEFINITION_EXAMPLES } from '../definition-examples.ts';
 import { jobEtag } from '../etag.ts';
 import { findJob } from '../find-job.ts';
 import { idempotencyKey, requestHash } from '../idempotency.ts';
@@ -29,14 +31,16 @@ const schema = {
   querystring: SubmitQuery,
   'x-request-headers': ['Idempotency-Key', 'Prefer'],
   body: DEFINITION_BODY,
+  'x-body-examples': DEFINITION_EXAMPLES,
   response: answers(
     {
       200: {
         description: 'The job: it ended in time, or an earlier request with this key made it.',
         schema: Named(Job),
         headers: { ...headers, 'idempotency-replayed': '`true` when an earlier request made the job.' },
+        example: EXAMPLE_JOB,
       },
-      202: { description: 'The job is stored.', schema: Named(Job), headers },
+      202: { description: 'The job is stored.', schema: Named(Job), headers, example: EXAMPLE_QUEUED_JOB },
     },
     [
       ...(['invalid_query', 'invalid_header', 'idempotency_conflict'] as const),

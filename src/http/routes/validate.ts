@@ -1,9 +1,11 @@
+import { EXAMPLE_CHECKED_JOB } from '../../contract/example-job.ts';
 import { CheckedJob } from '../../contract/job.ts';
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import type { NormalStep } from '../../domain/job-definition/normalise.ts';
 import { answers, DEFINITION_CODES } from '../answers.ts';
 import type { App, RouteContext } from '../context.ts';
+import { DEFINITION_EXAMPLES } from '../definition-examples.ts';
 import { DEFINITION_BODY, readDefinition, TAKES_DEFINITION } from '../read-definition.ts';
 
 const schema = {
@@ -15,11 +17,13 @@ const schema = {
   tags: ['jobs'],
   querystring: NoQuery,
   body: DEFINITION_BODY,
-  response: answers({ 200: { description: 'What would be stored.', schema: Named(CheckedJob) } }, [
-    'invalid_query',
-    'shutting_down',
-    ...DEFINITION_CODES,
-  ]),
+  'x-body-examples': DEFINITION_EXAMPLES,
+  response: answers(
+    {
+      200: { description: 'What would be stored.', schema: Named(CheckedJob), example: EXAMPLE_CHECKED_JOB },
+    },
+    ['invalid_query', 'shutting_down', ...DEFINITION_CODES],
+  ),
 };
 
 /** `POST /v1/jobs/validate`; it never asks the database. */

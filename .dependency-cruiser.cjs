@@ -57,6 +57,13 @@ const packages = [
     why: 'SQL lives in repositories/.',
   },
   { name: 'fastify', pattern: '(fastify|@fastify)', from: ['http/'], why: 'HTTP lives in http/.' },
+  { name: 'undici', pattern: 'undici', from: ['outbound/'], why: 'Whatever reaches out is checked there.' },
+  {
+    name: 'ipaddr',
+    pattern: 'ipaddr\\.js',
+    from: ['outbound/'],
+    why: 'What an address may be is judged in one place.',
+  },
 ];
 
 const under = (paths) => paths.map((path) => `^src/${path}`);
@@ -101,10 +108,10 @@ module.exports = {
     },
     {
       name: 'config-reaches-too-far',
-      comment: 'Settings are made of limits and durations.',
+      comment: 'Settings are made of limits, durations and the addresses that may be reached.',
       severity: 'error',
       from: { path: '^src/config\\.ts$' },
-      to: { path: '^src/', pathNot: under(['domain/']) },
+      to: { path: '^src/', pathNot: under(['domain/', 'outbound/(allow-list|address-filter)\\.ts$']) },
     },
     {
       name: 'main-is-imported',

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { formatDuration, parseDuration } from './domain/duration.ts';
 import { readHostName } from './domain/host-name.ts';
+import type { AllowRule } from './outbound/address-filter.ts';
+import { parseAllowList } from './outbound/allow-list.ts';
 
 /** Every setting of a server, checked. Durations are milliseconds. */
 export interface Config {
@@ -15,6 +17,8 @@ export interface Config {
   actions: string[];
   allowedHosts: string[];
   shellEnv: string[];
+  /** Addresses beyond public ones that requests of steps may reach. */
+  outboundAllow: AllowRule[];
   /** Null: every queue. */
   queues: string[] | null;
   /** Null: jobs are kept until somebody deletes them. */
@@ -71,6 +75,11 @@ const SETTINGS = {
     'Environment variables that shell steps may see, besides PATH, HOME and LANG.',
     list,
   ),
+  OUTBOUND_ALLOW: setting(
+    '',
+    'What http steps may reach besides public addresses: addresses, CIDR blocks or localhost, each with or without :port.',
+    parseAllowList,
+  ),
   QUEUES: setting('', 'The queues this server serves, with commas. Every queue by default.', list),
   RETENTION_DAYS: setting(
     '',
@@ -118,6 +127,7 @@ export function readConfig(
     actions: actions ?? builtIn.filter((name) => name !== 'shell' || isLoopback),
     allowedHosts: read('ALLOWED_HOSTS', SETTINGS.ALLOWED_HOSTS) ?? [],
     shellEnv: read('SHELL_ENV', SETTINGS.SHELL_ENV) ?? [],
+    outboundAllow: read('OUTBOUND_ALLOW', SETTINGS.OUTBOUND_ALLOW) ?? [],
     queues: read('QUEUES', SETTINGS.QUEUES) ?? null,
     retentionDays: read('RETENTION_DAYS', SETTINGS.RETENTION_DAYS) ?? null,
   };

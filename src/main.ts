@@ -15,6 +15,7 @@ import type { Store } from './database/store.ts';
 import { createWakeUps } from './database/wake-ups.ts';
 import { createApp } from './http/app.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
+import { createOutbound } from './outbound/outbound.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 import { createBanner } from './telemetry/banner.ts';
 import { createLogger } from './telemetry/logger.ts';
@@ -71,10 +72,16 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   await migrate(connection);
 
   const { store, vital } = openStores(connection, log, stops);
+  const outbound = createOutbound({
+    allow: config.outboundAllow,
+    userAgent: `holdfast/${packageJson.version}`,
+  });
+  stops.push(() => outbound.close());
   const catalogue = createCatalogue({
     actions: config.actions,
     shellEnv: config.shellEnv,
     environment: process.env,
+    outbound,
   });
   const stopping = new AbortController();
   const app = createApp({

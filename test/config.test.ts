@@ -28,6 +28,7 @@ describe('the settings', () => {
       actions: BUILT_IN,
       allowedHosts: [],
       shellEnv: [],
+      outboundAllow: [],
       queues: null,
       retentionDays: null,
     });
@@ -47,6 +48,7 @@ describe('the settings', () => {
       ACTIONS: 'value, wait',
       ALLOWED_HOSTS: 'jobs.example,jobs.example:8080',
       SHELL_ENV: 'TOKEN, USER',
+      OUTBOUND_ALLOW: '10.0.0.0/8:8080',
       QUEUES: 'slow',
       RETENTION_DAYS: '30',
     };
@@ -62,6 +64,7 @@ describe('the settings', () => {
       actions: ['value', 'wait'],
       allowedHosts: ['jobs.example', 'jobs.example:8080'],
       shellEnv: ['TOKEN', 'USER'],
+      outboundAllow: [expect.objectContaining({ bits: 8, port: 8080 })],
       queues: ['slow'],
       retentionDays: 30,
     });
@@ -94,6 +97,8 @@ describe('the settings', () => {
     ['SHUTDOWN_GRACE', '2h'],
     ['ACTIONS', 'value,http2'],
     ['RETENTION_DAYS', '0'],
+    ['OUTBOUND_ALLOW', 'api.example'],
+    ['OUTBOUND_ALLOW', '10.0.0.0/8:0'],
     ['ALLOW_UNAUTHENTICATED', 'yes'],
   ])('are refused by name when wrong: %s=%s', (name, value) => {
     expect(refusalOf({ [name]: value })).toContain(name);

@@ -27,14 +27,14 @@ export const LIMITS = {
   bodyBytes: 1 * MIB,
   /** A YAML body, which is read slowly: a megabyte a second. */
   yamlBodyBytes: 2 * MIB,
+  /** A TOML body: ten thousand steps are half of it. */
+  tomlBodyBytes: 4 * MIB,
   /** The pieces that a YAML body is made of: twice what a dense job of two megabytes has. */
   yamlTokens: 1_500_000,
-  /** Past this nobody is told the lines of a TOML body. */
-  tomlLinesBytes: 4 * MIB,
   /** YAML and TOML up to this are read at once, larger ones in a thread of their own. Characters. */
   readAtOnceBytes: 32 * KIB,
-  readApartTime: 15 * SECOND,
-  readApartMegabytes: 1024,
+  readApartTime: 10 * SECOND,
+  readApartMegabytes: 512,
   jsonDepth: 64,
   logBytesPerAttempt: 10 * MIB,
   logChunkBytes: 64 * KIB,
@@ -60,6 +60,12 @@ export const LIMITS = {
   headerBytes: 16 * KIB,
   headerCount: 100,
   connections: 10_000,
+  /** Redirects that one outbound request follows. */
+  redirects: 5,
+  /** From the lookup of a name to a connection that is ready, in TLS too. */
+  outboundConnect: 10 * SECOND,
+  /** Of the answer to an outbound request that failed. */
+  errorBodyBytes: 4 * KIB,
 } as const;
 
 /** How long the server waits for the other side of a connection. Milliseconds. */

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Action } from '../../src/actions/action.ts';
 import { ALL_ACTIONS, createCatalogue } from '../../src/actions/catalogue.ts';
 import { checkRendered, checkWith, holdsExpression } from '../../src/actions/check-with.ts';
+import { createOutbound } from '../../src/outbound/outbound.ts';
 
-const catalogue = createCatalogue({ actions: ALL_ACTIONS, shellEnv: [], environment: process.env });
+const outbound = createOutbound({ allow: [], userAgent: 'holdfast/test' });
+const catalogue = createCatalogue({ actions: ALL_ACTIONS, shellEnv: [], environment: process.env, outbound });
 
 function action(name: string): Action {
   const found = catalogue.get(name);
@@ -18,12 +20,12 @@ const expression = '$' + '{{ input.x }}';
 describe('the catalogue', () => {
   it('holds what is on, and nothing else', () => {
     expect([...catalogue.keys()]).toEqual(ALL_ACTIONS);
-    const some = createCatalogue({ actions: ['wait'], shellEnv: [], environment: {} });
+    const some = createCatalogue({ actions: ['wait'], shellEnv: [], environment: {}, outbound });
     expect([...some.keys()]).toEqual(['wait']);
   });
 
   it('refuses a name that is no built-in action', () => {
-    const options = { actions: ['shel'], shellEnv: [], environment: {} };
+    const options = { actions: ['shel'], shellEnv: [], environment: {}, outbound };
     expect(() => createCatalogue(options)).toThrow('there is no built-in action "shel"');
   });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ActionContext, ActionOutcome } from '../../src/actions/action.ts';
 import { createCatalogue } from '../../src/actions/catalogue.ts';
 import type { Json } from '../../src/domain/json.ts';
+import { createOutbound } from '../../src/outbound/outbound.ts';
 
 export interface StartedStep {
   outcome: Promise<ActionOutcome>;
@@ -22,7 +23,8 @@ export function startShell(
   } = {},
 ): StartedStep {
   const { shellEnv = [], environment = process.env } = options;
-  const shell = createCatalogue({ actions: ['shell'], shellEnv, environment }).get('shell');
+  const outbound = createOutbound({ allow: [], userAgent: 'holdfast/test' });
+  const shell = createCatalogue({ actions: ['shell'], shellEnv, environment, outbound }).get('shell');
   if (shell === undefined) throw new Error('shell is not on');
   const controller = new AbortController();
   let log = '';

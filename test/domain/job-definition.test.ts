@@ -4,9 +4,12 @@ import { checkWith } from '../../src/actions/check-with.ts';
 import type { ActionChecks } from '../../src/domain/job-definition/actions.ts';
 import { type NormalJob, normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
+import { createOutbound } from '../../src/outbound/outbound.ts';
+
+const outbound = createOutbound({ allow: [], userAgent: 'holdfast/test' });
 
 function actionChecks(on: readonly string[] = ALL_ACTIONS): ActionChecks {
-  const catalogue = createCatalogue({ actions: on, shellEnv: [], environment: {} });
+  const catalogue = createCatalogue({ actions: on, shellEnv: [], environment: {}, outbound });
   return {
     known: new Set(catalogue.keys()),
     builtin: new Set(ALL_ACTIONS),

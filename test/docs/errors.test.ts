@@ -7,7 +7,9 @@ import { ROOT } from '../support/server-process.ts';
 const PAGE = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
 /** Codes in the first column of the page's tables. */
-const explained = [...PAGE.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code ?? '');
+const explained = [...PAGE.matchAll(/^\| ((`\w+`(, )?)+) \|/gm)].flatMap(([, cell]) =>
+  (cell ?? '').split(', ').map((code) => code.slice(1, -1)),
+);
 
 // What keeps a step from running has a code and a message too, and is no error.
 const NO_ERRORS = 'src/domain/blocked-by.ts';

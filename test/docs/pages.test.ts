@@ -16,6 +16,11 @@ const PAGES = [...TREE.keys()].filter(
 /** Pages that a test of their own runs, because it looks closer at what comes out. */
 const RUN_ELSEWHERE = new Map([['examples/README.md', 'test/server/example.test.ts']]);
 
+/** Jobs that pages show without sending them. */
+const SHOWN = [...TREE].flatMap(([path, text]) =>
+  path.endsWith('.md') ? [...text.matchAll(/^```(yaml|toml)\n(name\b[\s\S]*?)^```$/gm)] : [],
+);
+
 let database: TestDatabase;
 let server: ServerProcess;
 
@@ -48,6 +53,17 @@ describe('every page', () => {
       }
     },
   );
+});
+
+describe('a job that a page shows', () => {
+  it('is taken as it is printed, without a warning', async () => {
+    expect(SHOWN.length).toBeGreaterThan(0);
+    for (const [, language, body = ''] of SHOWN) {
+      const headers = { 'content-type': `application/${language}` };
+      const answer = await fetch(`${server.url}/v1/jobs/validate`, { method: 'POST', headers, body });
+      expect(await answer.json(), body).toMatchObject({ plan: expect.anything(), warnings: [] });
+    }
+  });
 });
 
 describe('the README', () => {

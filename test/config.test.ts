@@ -96,6 +96,9 @@ describe('the settings', () => {
     ['CLAIM_TTL', 'soon'],
     ['SHUTDOWN_GRACE', '2h'],
     ['ACTIONS', 'value,http2'],
+    ['ALLOWED_HOSTS', '*'],
+    ['ALLOWED_HOSTS', 'jobs.example, a b'],
+    ['ALLOWED_HOSTS', '::1'],
     ['RETENTION_DAYS', '0'],
     ['OUTBOUND_ALLOW', 'api.example'],
     ['OUTBOUND_ALLOW', '10.0.0.0/8:0'],
@@ -111,6 +114,14 @@ describe('the settings', () => {
     expect(message).not.toContain('\n');
   });
 
+  it('say what to write instead of what is no host', () => {
+    expect(refusalOf({ ALLOWED_HOSTS: '*.jobs.example' })).toContain(
+      '*.jobs.example stands for many; write each name',
+    );
+    expect(refusalOf({ ALLOWED_HOSTS: 'https://jobs.example:8443/v1' })).toContain('write jobs.example:8443');
+    expect(refusalOf({ ALLOWED_HOSTS: 'jobs.example/v1' })).toContain('write holdfast.example, ');
+  });
+
   it('never repeat the password of a database', () => {
     expect(refusalOf({ DATABASE_URL: 'mysql://u:secret@localhost/jobs' })).not.toContain('secret');
     expect(refusalOf({ DATABASE_URL: 'postgres://u:sec ret@local host/jobs' })).not.toContain('ret@');
@@ -119,7 +130,15 @@ describe('the settings', () => {
 
 describe('listening beyond loopback', () => {
   it('is refused until it is asked for in words', () => {
-    for (const HOST of ['0.0.0.0', '::', '10.1.2.3', 'jobs.example']) {
+    for (const HOST of [
+      '0.0.0.0',
+      '0',
+      '::',
+      '10.1.2.3',
+      'jobs.example',
+      '127.0.0.1.example',
+      'localhost.example',
+    ]) {
       expect(refusalOf({ HOST })).toContain('ALLOW_UNAUTHENTICATED=true');
       expect(configOf({ HOST, ALLOW_UNAUTHENTICATED: 'true' }).host).toBe(HOST);
     }

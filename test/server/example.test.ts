@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,7 +8,7 @@ import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { newDataDir } from '../support/embedded.ts';
 import { type RunBlock, runPage } from '../support/page-commands.ts';
 import { ROOT, type ServerProcess, startServer, stopEverything } from '../support/server-process.ts';
-import { getStep } from './steps-that-count.ts';
+import { getStep, isOver, untilJob } from './steps-that-count.ts';
 
 const PAGE = readFileSync(join(ROOT, 'examples/README.md'), 'utf8');
 const DEFINITION = readFileSync(join(ROOT, 'examples/hash-packages.json'), 'utf8');
@@ -129,5 +130,43 @@ describe('the example on another folder', () => {
     const job = (await send(server.port, 'POST', '/v1/jobs?wait=60s', { body: definition })).json;
     expect(job).toMatchObject({ status: 'failed', output: null });
     expect(await getStep(server, job.id, 'settle')).toMatchObject({ error: { code: 'cwd_not_found' } });
+  });
+});
+
+/** The job that verifies a file as it is now. */
+function manifestOf(file: string, chunks: number): Buffer {
+  return execFileSync(process.execPath, [join(ROOT, 'examples/chunk-manifest.ts'), file, String(chunks)]);
+}
+
+async function submitToml(body: Buffer): Promise<string> {
+  const headers = { 'content-type': 'application/toml' };
+  const answer = await fetch(`${server.url}/v1/jobs`, { method: 'POST', headers, body: body.toString() });
+  expect(answer.status).toBe(202);
+  return ((await answer.json()) as { id: string }).id;
+}
+
+describe('the manifest of chunks', () => {
+  it('names what is damaged, and after a retry reads that again and nothing else', async () => {
+    const file = join(newDataDir(), 'a file with spaces');
+    const content = randomBytes(100_001);
+    writeFileSync(file, content);
+    const manifest = manifestOf(file, 20);
+    const damaged = Buffer.from(content);
+    damaged.writeUInt8(content.readUInt8(99_999) ^ 1, 99_999);
+    writeFileSync(file, damaged);
+
+    const id = await submitToml(manifest);
+    expect(await untilJob(server, id, isOver)).toMatchObject({ status: 'failed', steps: { failed: 1 } });
+    const report = await getStep(server, id, 'report');
+    expect(report.output).toEqual({ chunks: 20, whole: 19, damaged: ['chunk-19'] });
+
+    writeFileSync(file, content);
+    await send(server.port, 'POST', `/v1/jobs/${id}/retry`);
+    expect(await untilJob(server, id, isOver)).toMatchObject({
+      status: 'succeeded',
+      output: { chunks: 20, whole: 20, damaged: [] },
+    });
+    expect(await getStep(server, id, 'chunk-18')).toMatchObject({ attempt: 1 });
+    expect(await getStep(server, id, 'chunk-19')).toMatchObject({ attempt: 2 });
   });
 });

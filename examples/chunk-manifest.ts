@@ -1,0 +1,58 @@
+/**
+ * Writes a job that verifies a file chunk by chunk, as TOML: one step for each chunk, with the checksum that the chunk
+ * had when this was written, and a report over all of them.
+ *
+ *     npx node examples/chunk-manifest.ts FILE [CHUNKS] > chunks.toml
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { stringify } from 'smol-toml';
+
+// Values go to a script by `env`, never into its text.
+const VERIFY =
+  'echo "$SHA256  -" > wanted\n' +
+  'dd if="$FILE" bs="$SIZE" skip="$INDEX" count=1 status=none | sha256sum --check wanted';
+
+const [file, wanted = '10000'] = process.argv.slice(2);
+if (file === undefined || !/^[1-9]\d{0,3}$|^10000$/.test(wanted)) {
+  process.stderr.write(
+    'usage: npx node examples/chunk-manifest.ts FILE [CHUNKS, at most 10000] > chunks.toml\n',
+  );
+  process.exit(2);
+}
+process.stdout.write(stringify(writeJob(resolve(file), Number(wanted))));
+
+/** The job: what each chunk of the file should be, and a report of what it turned out to be. */
+function writeJob(path: string, most: number): object {
+  const opened = openSync(path, 'r');
+  const { size } = fstatSync(opened);
+  // The report is a step too.
+  const chunkSize = Math.max(1, Math.ceil(size / Math.min(most, 9_999)));
+  const chunk = Buffer.alloc(chunkSize);
+  const steps = [];
+  for (let index = 0; index * chunkSize < size; index++) {
+    const length = readSync(opened, chunk, 0, chunkSize, index * chunkSize);
+    const sha256 = createHash('sha256').update(chunk.subarray(0, length)).digest('hex');
+    const env = { FILE: '${{ input.file }}', SIZE: '${{ input.chunk_bytes }}', INDEX: index, SHA256: sha256 };
+    steps.push({ name: `chunk-${index}`, uses: 'shell', with: { run: VERIFY, env } });
+  }
+  closeSync(opened);
+  const report = {
+    name: 'report',
+    needs: steps.map(({ name }) => name),
+    if: 'always()',
+    uses: 'value',
+    with: {
+      chunks: '${{ size(needs) }}',
+      whole: "${{ size(needs.filter(n, n.status == 'succeeded')) }}",
+      damaged: "${{ needs.filter(n, n.status == 'failed').map(n, n.name) }}",
+    },
+  };
+  return {
+    name: `verify-${basename(path)}`,
+    input: { file: path, chunk_bytes: chunkSize },
+    output: '${{ steps.report.output }}',
+    steps: [...steps, report],
+  };
+}

@@ -26,8 +26,10 @@ LABEL org.opencontainers.image.title="Holdfast" \
       org.opencontainers.image.licenses="MIT"
 # A container's loopback cannot be published, so it listens on all its addresses. The server does so only with
 # ALLOW_UNAUTHENTICATED=true, which is left to whoever runs it: they know who reaches the published port.
+# With a home in /tmp that is the one folder which must be writable, whoever the user is.
 ENV NODE_ENV=production \
-    HOST=0.0.0.0
+    HOST=0.0.0.0 \
+    HOME=/tmp
 WORKDIR /app
 # There is no build: Node runs the TypeScript of src/ as it is.
 COPY --from=build /app/node_modules ./node_modules

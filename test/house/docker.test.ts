@@ -82,7 +82,7 @@ describe('the image', () => {
     });
     const [probe, ...probeArgs] = command(said('HEALTHCHECK').replace(/^.*? CMD /, ''));
     const isHealthy = () => spawnSync(probe, probeArgs, { ...options, timeout: 5_000 }).status === 0;
-    await until(() => isHealthy() || child?.exitCode !== null);
+    await until(() => isHealthy() || child?.exitCode !== null, 40_000);
     expect(complaints).toBe('');
 
     const answer = await fetch(`http://127.0.0.1:${port}/v1/jobs?wait=20s`, {
@@ -95,7 +95,7 @@ describe('the image', () => {
     child.kill(said('STOPSIGNAL') as NodeJS.Signals);
     expect(await once(child, 'exit')).toEqual([0, null]);
     expect(isHealthy()).toBe(false);
-  });
+  }, 60_000);
 
   it('starts only for those who say that whoever reaches it may use it', () => {
     const settings = { ...IMAGE_ENV, DATABASE_URL: 'postgres://holdfast@postgres/holdfast' };

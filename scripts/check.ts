@@ -34,6 +34,7 @@ export const CHECKS: Check[] = [
   },
   { name: 'tidy', command: 'node scripts/check-tidy.ts', seen: /Looked at (\d+) files/ },
   { name: 'glossary', command: 'node scripts/check-glossary.ts', seen: /Looked at (\d+) names/ },
+  { name: 'OpenAPI', command: 'node scripts/check-openapi.ts', seen: /Looked at (\d+) operations/ },
 ];
 
 /** How much a checker looked at: the number it names, or the number of lines that the pattern matches. */

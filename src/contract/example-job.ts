@@ -1,3 +1,4 @@
+import { EXAMPLE_DEFINITION, EXAMPLE_WITH } from './example-definition.ts';
 import type { JobBody } from './job.ts';
 import type { AttemptBody, StepBody } from './step.ts';
 
@@ -6,30 +7,6 @@ import type { AttemptBody, StepBody } from './step.ts';
  * the document shows, and compares what comes back with what it shows as the answer.
  */
 export const EXAMPLE_JOB_ID = '019aa0c0-7a2e-7c3f-9d1b-2f6f5d3c1a10';
-
-const publish = {
-  run: 'echo "published $ROWS rows of $DAY"',
-  env: { ROWS: '${{ size(steps.extract.output.rows) }}', DAY: '${{ input.day }}' },
-};
-
-export const EXAMPLE_DEFINITION = {
-  name: 'nightly-report',
-  input: { day: '2026-11-20' },
-  labels: { team: 'data' },
-  timeout: '2h',
-  defaults: { timeout: '5m', retry: { max_attempts: 3, delay: '2s' } },
-  steps: [
-    { name: 'extract', uses: 'value', with: { day: '${{ input.day }}', rows: [3, 4, 5] } },
-    {
-      name: 'publish',
-      needs: ['extract'],
-      if: 'size(steps.extract.output.rows) > 0',
-      uses: 'shell',
-      with: publish,
-    },
-  ],
-  output: { said: '${{ steps.publish.output.stdout }}' },
-};
 
 /** The same with everything written out, and the order in which its steps can run. */
 export const EXAMPLE_CHECKED_JOB = {
@@ -48,13 +25,6 @@ export const EXAMPLE_CHECKED_JOB = {
   },
   plan: [['extract'], ['publish']],
   warnings: [],
-};
-
-/** The smallest job: one step, in short. */
-export const EXAMPLE_SHORT_DEFINITION = {
-  name: 'hello',
-  uses: 'shell',
-  with: { run: 'echo hi' },
 };
 
 const nothing = {
@@ -165,6 +135,6 @@ const ATTEMPT: AttemptBody = {
 };
 
 /** Its step `publish` on its own. */
-export const EXAMPLE_STEP = { ...PUBLISH, with: publish, attempts: [ATTEMPT] };
+export const EXAMPLE_STEP = { ...PUBLISH, with: EXAMPLE_WITH, attempts: [ATTEMPT] };
 
 export const EXAMPLE_LOG = 'published 3 rows of 2026-11-20\n';

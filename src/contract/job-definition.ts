@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { DURATION_PATTERN, formatDuration } from '../domain/duration.ts';
 import { DEFAULTS, LIMITS, NAMES } from '../domain/limits.ts';
-import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from './example-job.ts';
+import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from './example-definition.ts';
 import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from '../contract/example-job.ts';
+import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from '../contract/example-definition.ts';
 import type { Examples } from './finish-document.ts';
 
 const IN_YAML = `name: nightly-report

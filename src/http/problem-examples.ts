@@ -56,12 +56,12 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   },
   invalid_definition: {
     asked: 'POST /v1/jobs',
-    detail: '`depends_on` is not a field; did you mean `needs`? (at /steps/1/depends_on)',
+    detail: '`need` is not a field; did you mean `needs`? (at /steps/1/need)',
     errors: [
       {
-        pointer: '/steps/1/depends_on',
+        pointer: '/steps/1/need',
         code: 'unknown_field',
-        detail: '`depends_on` is not a field; did you mean `needs`?',
+        detail: '`need` is not a field; did you mean `needs`?',
       },
     ],
   },
@@ -139,7 +139,7 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   },
   headers_too_large: {
     asked: 'GET /v1/jobs',
-    detail: 'the headers are larger than 16 KiB; send fewer or shorter ones',
+    detail: 'the head of the request is more than 16 KiB or 100 headers; send less',
   },
   database_unavailable: {
     asked: 'GET /v1/jobs',

@@ -18,6 +18,8 @@ test.each([
   ['dead code', 'Looked at 0 files.', 0],
   ['tidy', 'Looked at 7 files.', 7],
   ['glossary', '', 0],
+  ['OpenAPI', 'error: #/info: struct: no.\nLooked at 16 operations.', 16],
+  ['OpenAPI', 'Looked at 0 operations.', 0],
 ])('the check of %s tells how much it saw from %j', (name, output, seen) => {
   const check = CHECKS.find((one) => one.name === name);
   expect(countSeen(output, check?.seen ?? /never/)).toBe(seen);

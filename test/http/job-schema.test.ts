@@ -4,22 +4,20 @@ import formats from 'ajv-formats';
 import { parse as parseToml } from 'smol-toml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { ALL_ACTIONS, actionChecks, createCatalogue } from '../../src/actions/catalogue.ts';
 import { jobSchema } from '../../src/contract/job-schema.ts';
 import { FIELDS } from '../../src/domain/job-definition/fields.ts';
 import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
+import { CATALOGUE, CHECKS } from '../support/actions.ts';
 import { type Anything, send, type TestApi, testApi } from '../support/api.ts';
 
-const catalogue = createCatalogue({ actions: ALL_ACTIONS, shellEnv: [], environment: {} });
-const actions = [...catalogue.values()];
-const checks = actionChecks(catalogue);
+const actions = [...CATALOGUE.values()];
 
 let api: TestApi;
 let schema: Anything;
 let isValid: ReturnType<Ajv['compile']>;
 beforeAll(async () => {
-  api = await testApi({ actions, actionChecks: checks });
+  api = await testApi({ actions, actionChecks: CHECKS });
   schema = (await send(api.port, 'GET', '/schemas/job.json')).json;
   const ajv = new Ajv({ allErrors: true, strictRequired: false, allowUnionTypes: true });
   formats.default(ajv);
@@ -87,7 +85,7 @@ describe('GET /schemas/job.json', () => {
     expect(schema.examples.length).toBeGreaterThan(1);
     for (const example of schema.examples) {
       expect(faultsOf(example)).toBeNull();
-      expect(normaliseJob(example, checks)).toMatchObject({ ok: true });
+      expect(normaliseJob(example, CHECKS)).toMatchObject({ ok: true });
     }
   });
 });
@@ -163,7 +161,7 @@ describe('the schema admits what is good', () => {
     ],
   ])('%s', (_, definition) => {
     expect(faultsOf(definition)).toBeNull();
-    expect(normaliseJob(definition as Json, checks)).toMatchObject({ ok: true });
+    expect(normaliseJob(definition as Json, CHECKS)).toMatchObject({ ok: true });
   });
 });
 
@@ -218,7 +216,7 @@ describe('the schema refuses what the submit refuses', () => {
     ['an instant that is none', wait({ until: 'tomorrow' })],
     ['an unknown field of the short form', { name: 'x', uses: 'wait', with: { seconds: 3 } }],
   ])('%s', (_, definition) => {
-    expect(normaliseJob(definition, checks)).toMatchObject({ ok: false });
+    expect(normaliseJob(definition, CHECKS)).toMatchObject({ ok: false });
     expect(isValid(definition)).toBe(false);
   });
 
@@ -259,10 +257,10 @@ describe('the schema refuses what the submit refuses', () => {
       for (const field of fields) {
         for (const value of VALUES) {
           const definition = make(field, value);
-          const result = normaliseJob(definition, checks);
+          const result = normaliseJob(definition, CHECKS);
           if (!result.ok && result.problems.every(({ code }) => ONLY_SUBMIT.test(code))) continue;
           // How long it makes a wait is read by the action, not matched by its schema.
-        if (!result.ok && field === 'for' && isValid(definition)) continue;
+          if (!result.ok && field === 'for' && isValid(definition)) continue;
           compared++;
           const said = result.ok ? 'accepted' : JSON.stringify(result.problems);
           expect(isValid(definition), `${JSON.stringify(definition)}: ${said}`).toBe(result.ok);

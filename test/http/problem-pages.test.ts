@@ -126,7 +126,7 @@ const chain = {
   name: 'x',
   steps: [
     { name: 'a', uses: 'value' },
-    { name: 'b', uses: 'value', depends_on: ['a'] },
+    { name: 'b', uses: 'value', need: ['a'] },
   ],
 };
 const withKey = (key: string, body: unknown): CallOptions => ({ body, headers: { 'idempotency-key': key } });

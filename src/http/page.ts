@@ -34,8 +34,8 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Pag
   return reply.header('content-security-policy', POLICY).type('text/html; charset=utf-8').send(toHtml(page));
 }
 
-// The host has been checked before; HTTP/1.0 may leave it out.
-function baseUrl({ protocol, headers }: FastifyRequest): string {
+/** How the client has called this server; the host has been checked before. HTTP/1.0 may leave it out: empty then. */
+export function baseUrl({ protocol, headers }: FastifyRequest): string {
   return headers.host === undefined ? '' : `${protocol}://${headers.host}`;
 }
 

@@ -75,7 +75,7 @@ describe('the pages', () => {
       expect(policy).toMatch(/^default-src 'none'; /);
       expect(policy).toContain(`style-src 'sha256-${hash}'`);
       expect(policy).not.toContain('unsafe');
-      expect(page.text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|\son\w+=|https?:/);
+      expect(page.text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|\son\w+=|="https?:/);
     },
   );
 
@@ -117,6 +117,7 @@ describe('GET /', () => {
     const { text, headers } = await get('/', { accept: '*/*' });
     expect(headers['content-type']).toBe('text/markdown; charset=utf-8');
     for (const path of paths) expect(text).toContain(`- http://127.0.0.1:${api.port}${path} `);
+    expect(text).toContain(`  'http://127.0.0.1:${api.port}/v1/jobs?wait=10s'`);
   });
 });
 

@@ -1,9 +1,15 @@
 import type { App } from '../context.ts';
-import { type Page, sendPage } from '../page.ts';
+import { baseUrl, type Page, sendPage } from '../page.ts';
 
 /** `GET /`: where everything is. */
 export function addStartPage(app: App, version: string): void {
-  const page: Page = {
+  app.get('/', { schema: { hide: true } }, (request, reply) =>
+    sendPage(request, reply, startPage(version, baseUrl(request))),
+  );
+}
+
+function startPage(version: string, base: string): Page {
+  return {
     title: `Holdfast ${version}`,
     blocks: [
       { kind: 'text', text: 'Submit a graph of steps; it is kept in PostgreSQL and runs to its end.' },
@@ -21,9 +27,8 @@ export function addStartPage(app: App, version: string): void {
       { kind: 'text', text: 'A first job:' },
       {
         kind: 'code',
-        text: `curl --json '{"name": "hello", "uses": "value", "with": "hi"}' 'localhost:3000/v1/jobs?wait=10s'`,
+        text: `curl --json '{"name": "hello", "uses": "value", "with": "hi"}' \\\n  '${base}/v1/jobs?wait=10s'`,
       },
     ],
   };
-  app.get('/', { schema: { hide: true } }, (request, reply) => sendPage(request, reply, page));
 }

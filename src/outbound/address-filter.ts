@@ -39,7 +39,7 @@ const GLOBAL_IPV6 = ipaddr.IPv6.parse('2000::');
  * what looks like an address and is none, or can be neither.
  */
 export function readAddress(host: string): Address | 'invalid' | null {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').replace(/\.+$/, '');
+  const bare = host.replace(/\.+$/, '').replace(/^\[(.*)\]$/, '$1');
   if (bare.includes(':')) return parse(ipaddr.process, bare.replace(/%.*$/, ''));
   // What ends in a number is an address to URLs and resolvers alike, never a name.
   if (/(^|\.)(\d+|0x[\da-f]*)$/i.test(bare)) return parse(ipaddr.IPv4.parse, bare);

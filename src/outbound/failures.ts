@@ -32,6 +32,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'there is no way to that address',
   ENETUNREACH: 'there is no way to that address',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there; is it http:// instead of https://?',
+  HTTPParserError: 'the answer is no HTTP',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer was shorter or longer than it said',
@@ -50,7 +51,8 @@ export function describeFailure(error: unknown, hop: Hop, signal: AbortSignal): 
   if (error instanceof AddressNotAllowed) {
     return { failed: 'address_not_allowed', message: `${at}: ${error.message}` };
   }
-  const { code: cause = 'unknown', message } = error as NodeJS.ErrnoException;
+  const { code, name, message } = error as NodeJS.ErrnoException;
+  const cause = code ?? name ?? 'unknown';
   if (error instanceof TooMuchInput || cause === 'UND_ERR_HEADERS_OVERFLOW') {
     const what = error instanceof TooMuchInput ? 'a compressed body without end' : 'too many headers';
     return { failed: 'response_too_large', message: `${at} answered with ${what}` };

@@ -111,6 +111,7 @@ async function exchange(agent: Agent, hop: Hop, request: OutboundRequest): Promi
     request.onHop?.({ method, url: showUrl(url), ms, status, bytes });
   };
   try {
+    request.signal.throwIfAborted();
     const answer = await agent.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,

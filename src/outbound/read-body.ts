@@ -31,13 +31,19 @@ export async function readBody(source: Readable, encoding: string, limit: number
   const name = encoding.trim().toLowerCase();
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name]?.() : undefined;
   // A coding may also take much and give nothing: what comes in is counted too.
-  const stream = decoder ? pipeline(source, upTo(limit + SLACK), decoder, () => {}) : source;
+  const input = { bytes: 0 };
+  const stream = decoder ? pipeline(source, counted(input, limit + SLACK), decoder, () => {}) : source;
   const chunks: Buffer[] = [];
   let total = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    total += chunk.length;
-    if (total > limit) break;
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      total += chunk.length;
+      if (total > limit) break;
+    }
+  } catch (error) {
+    // Of no body at all decoders say that it ended too early.
+    if ((error as NodeJS.ErrnoException).code !== 'Z_BUF_ERROR' || input.bytes > 0) throw error;
   }
   // The end of the loop has told the connection too.
   const bytes = Buffer.concat(chunks).subarray(0, limit);
@@ -49,12 +55,14 @@ export class TooMuchInput extends Error {
   override readonly name = 'TooMuchInput';
 }
 
-function upTo(limit: number): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
+function counted(
+  input: { bytes: number },
+  limit: number,
+): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
   return async function* count(source) {
-    let total = 0;
     for await (const chunk of source) {
-      total += chunk.length;
-      if (total > limit) throw new TooMuchInput(`more than ${limit} bytes came in`);
+      input.bytes += chunk.length;
+      if (input.bytes > limit) throw new TooMuchInput(`more than ${limit} bytes came in`);
       yield chunk;
     }
   };

@@ -8,7 +8,12 @@ import { holdsExpression } from '../check-with.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-const scalar = [Type.String(), Type.Number(), Type.Boolean(), Type.Null()];
+// Written as one list of types: of alternatives each would be told as an error of its own.
+const headerValue = Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'] });
+const scalar = ['string', 'number', 'boolean', 'null'];
+const queryValue = Type.Unsafe<Scalar | Scalar[]>({ type: [...scalar, 'array'], items: { type: scalar } });
+
+type Scalar = string | number | boolean | null;
 
 export const httpWith = Type.Object(
   {
@@ -21,12 +26,12 @@ export const httpWith = Type.Object(
       Type.Enum(METHODS, { default: 'GET', description: `one of ${METHODS.join(', ')}; GET by default` }),
     ),
     headers: Type.Optional(
-      Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+      Type.Record(Type.String(), headerValue, {
         description: 'headers by name; the values are text, numbers or booleans',
       }),
     ),
     query: Type.Optional(
-      Type.Record(Type.String(), Type.Union([...scalar, Type.Array(Type.Union(scalar))]), {
+      Type.Record(Type.String(), queryValue, {
         description:
           "added to the url's own query, encoded; a list gives its name once for each value, null is left out",
       }),
@@ -88,6 +93,8 @@ export function checkLiterals(
 }
 
 function checkUrl(text: string, pointer: string, literal: boolean): Problem[] {
+  // That it is empty is said already.
+  if (text === '') return [];
   const fault = literal ? faultOf(text) : faultOfStart(text);
   if (fault === null) return [];
   return [{ pointer, code: 'invalid_url', detail: `\`url\` ${fault}` }];

@@ -47,11 +47,12 @@ export async function startEmbeddedPostgres(options: {
   log: EmbeddedLog;
   settings?: Record<string, string>;
 }): Promise<EmbeddedPostgres> {
+  // First: where there is no PostgreSQL to start, a folder for it is no concern of anybody's.
+  const found = findPostgresBinaries();
   const folder = dataFolder(resolve(options.dataDir));
   makeFolder(folder.root);
   const lock = lockDataFolder(folder.root);
   try {
-    const found = findPostgresBinaries();
     checkClusterVersion(folder, found);
     const { runAs, binaries } = await chooseRunAs(found, folder.root);
     const settings = options.settings ?? {};

@@ -76,7 +76,7 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
     asked: 'POST /v1/jobs',
     detail:
       `the idempotency key "nightly-2026-11-20" belongs to job ${EXAMPLE_JOB_ID}, which was submitted with a ` +
-      'different body; use a new key for a new job',
+      'different body; use a new key for a new request',
   },
   job_not_found: {
     asked: `GET ${JOB}`,

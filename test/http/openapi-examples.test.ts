@@ -305,6 +305,16 @@ describe('every call of the document', () => {
   );
 });
 
+test('a `with` shows what each action takes', () => {
+  const { schemas } = document.components;
+  const names = [...CATALOGUE.keys()].map((uses) => `${uses.charAt(0).toUpperCase()}${uses.slice(1)}With`);
+  for (const place of [schemas.JobDefinition, schemas.StepDefinition]) {
+    const offered = place.properties.with.anyOf.map(({ $ref }: Anything) => $ref?.split('/').at(-1));
+    expect(offered).toEqual([...names, undefined]);
+  }
+  for (const name of names) expect(schemas[name].description, name).toMatch(/\.$/);
+});
+
 test('the formats tell the same job', () => {
   const { content } = operationOf('submitJob').operation.requestBody;
   const [yaml] = examplesOf(content['application/yaml']) as [string];

@@ -189,6 +189,13 @@ describe('a body', () => {
     expect(two.problem.code).toBe('route_not_found');
   });
 
+  it('that breaks after its answer ends the connection, without a second answer', async () => {
+    const socket = await open(api.port);
+    socket.write(post('/v1/jobs', 'Transfer-Encoding: chunked').replace('application/json', 'text/plain'));
+    socket.once('data', () => socket.write('no chunk\r\n'));
+    expect((await answerOf(socket)).text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 415']);
+  });
+
   it('in a content encoding is refused by name: nothing is unpacked here', async () => {
     for (const path of ['/v1/jobs', cancel]) {
       const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };

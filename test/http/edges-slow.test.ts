@@ -66,11 +66,13 @@ describe.concurrent('a client that is slow', () => {
     await expectTimeout(socket);
   });
 
-  it('to send the body is answered 408 when it stops', async () => {
+  it('to send the body is answered 408 when it stops, long before it would have to be there', async () => {
     for (const type of ['Content-Length: 100\r\n', 'Transfer-Encoding: chunked\r\n']) {
       const socket = await open(api.port);
+      const asked = Date.now();
       socket.write(`${HEAD}${type}\r\n${type.startsWith('T') ? '2\r\n{"\r\n' : '{"'}`);
       await expectTimeout(socket);
+      expect(Date.now() - asked).toBeLessThan(patience.request);
     }
   });
 
@@ -116,12 +118,20 @@ describe.concurrent('a client that is slow', () => {
     await Promise.all([slow.close(), patient.close()]);
   });
 
-  it('to end its body after the answer is let go', async () => {
+  it('to end its body after the answer is let go, long before the body would have to be there', async () => {
     const socket = await open(api.port);
-    socket.write(`${HEAD.replace('application/json', 'text/plain')}Content-Length: 1000\r\n\r\n{`);
+    const asked = Date.now();
+    socket.write(`${HEAD.replace('application/json', 'text/plain')}Content-Length: 1000\r\n\r\n`);
+    drip(
+      socket,
+      (function* () {
+        for (;;) yield ' ';
+      })(),
+    );
     const { text } = await answerOf(socket);
     // One answer: nothing that could be taken for the next one.
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 415']);
+    expect(Date.now() - asked).toBeLessThan(patience.request);
   });
 
   it('to send its next request finds the connection closed, without a word', async () => {

@@ -29,11 +29,11 @@ export const LIMITS = {
   yamlBodyBytes: 2 * MIB,
   /** A TOML body: ten thousand steps are half of it. */
   tomlBodyBytes: 4 * MIB,
-  /** The pieces that a YAML body is made of: twice what a dense job of two megabytes has. */
-  yamlTokens: 1_500_000,
+  /** The pieces that a YAML body is made of: a hundred for each step of the largest job. */
+  yamlTokens: 1_000_000,
   /** YAML and TOML up to this are read at once, larger ones in a thread of their own. Characters. */
   readAtOnceBytes: 32 * KIB,
-  readApartTime: 10 * SECOND,
+  readApartTime: 15 * SECOND,
   readApartMegabytes: 512,
   jsonDepth: 64,
   logBytesPerAttempt: 10 * MIB,

@@ -37,6 +37,8 @@ export interface Section {
 export function refuseUnknownFields(section: Section, place: Place): void {
   for (const key of Object.keys(section.fields)) {
     if (FIELDS[place].includes(key)) continue;
+    // What was meant is searched for, and there may be a million of them.
+    if (section.problems.isFull()) return;
     section.problems.add(pointerTo(section.pointer, key), 'unknown_field', describeUnknownField(place, key));
   }
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../domain/errors.ts';
+import { LIMITS } from '../../domain/limits.ts';
 import type { Place } from './body-lines.ts';
 import { parseJson } from './json.ts';
 import { findJsonLines } from './json-text.ts';
@@ -15,6 +16,8 @@ interface Format {
   /** The content types by which it comes, the proper one first. */
   types: readonly [string, ...string[]];
   invalid: ErrorCode;
+  /** Bytes of a body, where that is less than what the route takes. */
+  limit: number;
   /** The value of a text. Throws AppErrors. */
   parse(text: string): unknown;
   /** Finds the lines of places in a text that was parsed before. */
@@ -26,6 +29,7 @@ export const FORMATS: Record<FormatName, Format> = {
     title: 'JSON',
     types: ['application/json'],
     invalid: 'invalid_json',
+    limit: LIMITS.submitBodyBytes,
     parse: parseJson,
     findLines: findJsonLines,
   },
@@ -34,6 +38,7 @@ export const FORMATS: Record<FormatName, Format> = {
     // The first is registered (RFC 9512); the others are what it was called before.
     types: ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml', 'text/vnd.yaml'],
     invalid: 'invalid_yaml',
+    limit: LIMITS.yamlBodyBytes,
     parse: parseYaml,
     findLines: findYamlLines,
   },
@@ -41,6 +46,7 @@ export const FORMATS: Record<FormatName, Format> = {
     title: 'TOML',
     types: ['application/toml', 'text/toml', 'text/x-toml'],
     invalid: 'invalid_toml',
+    limit: LIMITS.tomlBodyBytes,
     parse: parseToml,
     findLines: findTomlLines,
   },

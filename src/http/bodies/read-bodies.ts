@@ -48,10 +48,13 @@ export function readBodies(app: FastifyInstance): void {
 /** Adds to problems of a body the lines on which they stand, as far as the body has lines. */
 export async function addLines(request: FastifyRequest, problems: readonly Problem[]): Promise<Problem[]> {
   const { bodySource } = request;
-  if (bodySource === null || problems.length === 0) return [...problems];
-  const reply = await readApart({ ...bodySource, pointers: problems.map(({ pointer }) => pointer) });
-  // Lines are a courtesy: where they cannot be found, the pointers have to do.
-  const lines = reply.ok ? (reply.value as (number | null)[]) : [];
+  // What found a problem while it read the text has told its line.
+  if (bodySource === null || problems.every(({ line }) => line !== undefined)) return [...problems];
+  const question = { ...bodySource, pointers: problems.map(({ pointer }) => pointer) };
+  // Lines are a courtesy: where they cannot be found, the pointers have to do. What finds them in TOML is not what read
+  // it, and may stumble over what that took.
+  const reply = await readApart(question).catch(() => null);
+  const lines = reply?.ok === true ? (reply.value as (number | null)[]) : [];
   return problems.map((problem, index) => {
     const line = problem.line ?? lines[index] ?? null;
     return line === null ? problem : { ...problem, line };
@@ -60,8 +63,9 @@ export async function addLines(request: FastifyRequest, problems: readonly Probl
 
 async function read(request: FastifyRequest, format: FormatName, body: Buffer): Promise<unknown> {
   if (body.length === 0 && request.routeOptions.config.bodyIsOptional) return {};
-  if (format === 'yaml' && body.length > LIMITS.yamlBodyBytes) throw largeYaml();
-  const text = decodeBody(body, FORMATS[format].invalid);
+  const { limit, invalid } = FORMATS[format];
+  if (format !== 'json' && body.length > limit) throw tooLargeFor(FORMATS[format]);
+  const text = decodeBody(body, invalid);
   const reply = await readApart({ format, text });
   request.bodySource = { format, text };
   if (reply.ok) return reply.value;
@@ -70,8 +74,9 @@ async function read(request: FastifyRequest, format: FormatName, body: Buffer): 
   throw new AppError(reply.code, reply.detail, errors);
 }
 
-function largeYaml(): AppError {
-  const detail = `the YAML is larger than ${LIMITS.yamlBodyBytes / 1024 / 1024} MiB, the most that is read; send the job as JSON`;
+// Each takes longer to read than JSON does, and a hostile one much longer.
+function tooLargeFor({ title, limit }: { title: string; limit: number }): AppError {
+  const detail = `the ${title} is larger than ${limit / 1024 / 1024} MiB, the most that is read; send the job as JSON`;
   return new AppError('payload_too_large', detail);
 }
 

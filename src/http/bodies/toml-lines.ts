@@ -1,13 +1,11 @@
 import { type AST, parseTOML } from 'toml-eslint-parser';
-import { LIMITS } from '../../domain/limits.ts';
 import type { Place } from './body-lines.ts';
 
 /**
- * Finds places in a TOML text that was read before. By another library than the one that reads: that one is quick and
- * forgets where things stood, this one takes half a second a megabyte, so a text past 4 MB gets no lines.
+ * Finds places in a TOML text that was read before. By another library than the one that reads: that one is quick
+ * and forgets where things stood, this one takes half a second a megabyte.
  */
 export function findTomlLines(text: string, root: Place): void {
-  if (text.length > LIMITS.tomlLinesBytes) return;
   root.line = 1;
   const [top] = parseTOML(text).body;
   for (const item of top.body) {

@@ -23,7 +23,7 @@ export function readYamlTree(text: string): YamlTree {
   lines.addNewLine(0);
   const tokens = parse(text, lines);
   const document = compose(tokens, text);
-  const [error] = document?.errors ?? [];
+  const [error] = (document?.errors ?? []).sort((a, b) => a.pos[0] - b.pos[0]);
   if (error !== undefined) throw invalidYaml(text, error.pos[0], adviseOnError(error, text));
   return { root: document?.contents ?? null, lineOf: (offset) => lines.linePos(offset).line };
 }
@@ -35,12 +35,18 @@ function parse(text: string, lines: LineCounter) {
   let previous = '';
   for (const token of new Lexer().lex(text)) {
     if (++count > LIMITS.yamlTokens) throw tooManyTokens();
-    if (token === DOCUMENT || (token === '---' && previous !== DOCUMENT)) documents++;
     if (previous !== SCALAR && token !== SCALAR) {
+      if (token === DOCUMENT || (token === '---' && previous !== DOCUMENT)) documents++;
       const advice = documents > 1 ? ONE_DOCUMENT : adviseOnToken(token, text, offset);
       if (advice !== null) throw invalidYaml(text, offset, advice);
     }
-    for (const parsed of parser.next(token)) tokens.push(parsed);
+    let isLost = false;
+    for (const parsed of parser.next(token)) {
+      tokens.push(parsed);
+      isLost ||= parsed.type === 'error';
+    }
+    // One mistake is enough; a text may hold a million.
+    if (isLost) break;
     if (parser.stack.length > LIMITS.jsonDepth) refuseDepth(parser, lines, offset);
     if (token !== DOCUMENT && token !== SCALAR && token !== FLOW_END) offset += token.length;
     previous = token;

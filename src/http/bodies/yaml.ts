@@ -62,7 +62,11 @@ function keyOf(node: ParsedNode, { text }: Reading): string {
     throw invalidYaml(text, start, 'there is no key before this colon; put the value in quotes, or name it');
   }
   if (key !== '<<' || node.type !== 'PLAIN') return key;
-  throw invalidYaml(text, start, 'merge keys are not taken; write the fields out where they are needed');
+  throw invalidYaml(
+    text,
+    start,
+    'merge keys are not taken; write the fields out, or put `<<` in quotes if it is a name',
+  );
 }
 
 function scalarValue(node: Scalar.Parsed, pointer: string, reading: Reading): unknown {

@@ -30,3 +30,6 @@ export const EXAMPLE_SHORT_DEFINITION = {
   uses: 'shell',
   with: { run: 'echo hi' },
 };
+
+/** Two jobs at once. */
+export const EXAMPLE_BATCH = { jobs: [EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION] };

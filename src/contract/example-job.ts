@@ -56,6 +56,18 @@ export const EXAMPLE_QUEUED_JOB: JobBody = {
   estimated_remaining_ms: null,
 };
 
+const EXAMPLE_QUEUED_SHORT_JOB: JobBody = {
+  ...EXAMPLE_QUEUED_JOB,
+  id: '019aa0c0-7a2e-7c3f-9d1b-2f6f5d3c1a12',
+  name: 'hello',
+  labels: {},
+  input: null,
+  steps: { total: 1, ...nothing, ready: 1 },
+};
+
+/** Both as they are answered right after the submit. */
+export const EXAMPLE_QUEUED_JOBS = { data: [EXAMPLE_QUEUED_JOB, EXAMPLE_QUEUED_SHORT_JOB] };
+
 /** As it is once it has run. */
 export const EXAMPLE_JOB: JobBody = {
   ...EXAMPLE_QUEUED_JOB,
@@ -138,3 +150,6 @@ const ATTEMPT: AttemptBody = {
 export const EXAMPLE_STEP = { ...PUBLISH, with: EXAMPLE_WITH, attempts: [ATTEMPT] };
 
 export const EXAMPLE_LOG = 'published 3 rows of 2026-11-20\n';
+
+/** The same among the logs of all steps. */
+export const EXAMPLE_JOB_LOG = 'publish | published 3 rows of 2026-11-20\n';

@@ -209,3 +209,19 @@ export const JobDefinition = Type.Object(jobFields, {
   description: 'A graph of steps; or, without `steps`, one step.',
   examples: [EXAMPLE_SHORT_DEFINITION, EXAMPLE_DEFINITION],
 });
+
+/** Jobs to be submitted together. */
+export const BatchDefinition = Type.Object(
+  {
+    jobs: Type.Array(Named(JobDefinition), {
+      minItems: 1,
+      maxItems: LIMITS.jobsPerBatch,
+      description: `The jobs; at most ${LIMITS.stepsPerBatch} steps in all of them together.`,
+    }),
+  },
+  {
+    $id: 'BatchDefinition',
+    additionalProperties: false,
+    description: 'Jobs that are stored together: all of them, or none.',
+  },
+);

@@ -75,6 +75,16 @@ export const JobList = Type.Object(
   { $id: 'JobList', additionalProperties: false },
 );
 
+export const JobBatch = Type.Object(
+  {
+    data: Type.Array(Named(Job), {
+      description:
+        'The jobs in the order of the batch. When an earlier request with the same key made them, those that were not deleted since.',
+    }),
+  },
+  { $id: 'JobBatch', additionalProperties: false },
+);
+
 export const CheckedJob = Type.Object(
   {
     definition: Named(JobDefinition),

@@ -24,6 +24,11 @@ export const LIMITS = {
   inputsBytes: 8 * MIB,
   expressionBytes: 4 * KIB,
   submitBodyBytes: 16 * MIB,
+  jobsPerBatch: 1_000,
+  /** Steps of all jobs of a batch: what one transaction inserts in a few seconds. */
+  stepsPerBatch: 100_000,
+  needsPerBatch: 500_000,
+  batchBodyBytes: 32 * MIB,
   bodyBytes: 1 * MIB,
   /** A YAML body, which is read slowly: a megabyte a second. */
   yamlBodyBytes: 2 * MIB,

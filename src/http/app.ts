@@ -17,8 +17,11 @@ import { createJobWaits } from './job-waits.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
 import { isProbe, logRequest } from './request-log.ts';
+import { addBatchRoute } from './routes/batch.ts';
 import { addCleanupRoute } from './routes/cleanup.ts';
+import { addDefinitionRoute } from './routes/definition.ts';
 import { addHealthRoutes, type HealthFacts } from './routes/health.ts';
+import { addJobLogRoute } from './routes/job-log.ts';
 import { addJobSchemaRoute } from './routes/job-schema.ts';
 import { addJobVerbRoutes } from './routes/job-verbs.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -71,8 +74,11 @@ export function createApp(options: AppOptions): App {
   // A plugin, so that the one that describes routes is there before them.
   app.register((routes: App, _options, done) => {
     addSubmitRoute(routes, context);
+    addBatchRoute(routes, context);
     addValidateRoute(routes, context);
     addJobRoutes(routes, context);
+    addDefinitionRoute(routes, context);
+    addJobLogRoute(routes, context);
     addCleanupRoute(routes, context);
     addJobVerbRoutes(routes, context);
     addStepRoutes(routes, context);

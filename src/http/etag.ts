@@ -14,6 +14,11 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
   return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((given) => given.replace(/^W\//, '') === opaque);
 }
 
+/** A strong ETag of a text that is always written the same. */
+export function contentEtag(text: string): string {
+  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+}
+
 /**
  * For answers that depend on more than one version, such as who is alive: an ETag of what is sent, and 304 when the
  * client has it. An onSend hook.
@@ -24,7 +29,7 @@ export async function etagOfContent(
   payload: unknown,
 ): Promise<unknown> {
   if (reply.statusCode !== 200 || typeof payload !== 'string') return payload;
-  const etag = `W/"${createHash('sha256').update(payload).digest('base64url').slice(0, 22)}"`;
+  const etag = `W/${contentEtag(payload)}`;
   reply.header('etag', etag);
   if (!matchesEtag(request.headers['if-none-match'], etag)) return payload;
   reply.code(304).removeHeader('content-type').removeHeader('content-length');

@@ -16,5 +16,10 @@ export function jobIdOf({ id }: { id: string }): string {
 export async function findJob(store: Store, id: string): Promise<ReadJob> {
   const job = await readJob(store.db, id);
   if (job !== undefined) return job;
-  throw new AppError('job_not_found', `there is no job with the id ${id}; it may have been deleted`);
+  throw noSuchJob(id);
+}
+
+/** "There is no job of this id." */
+export function noSuchJob(id: string): AppError {
+  return new AppError('job_not_found', `there is no job with the id ${id}; it may have been deleted`);
 }

@@ -2,8 +2,13 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { Health, Probe } from '../contract/health.ts';
-import { CheckedJob, CleanupReport, DeletedJob, Job, JobList } from '../contract/job.ts';
-import { JobDefinition, RetryDefinition, StepDefinition } from '../contract/job-definition.ts';
+import { CheckedJob, CleanupReport, DeletedJob, Job, JobBatch, JobList } from '../contract/job.ts';
+import {
+  BatchDefinition,
+  JobDefinition,
+  RetryDefinition,
+  StepDefinition,
+} from '../contract/job-definition.ts';
 import type { DescribedAction } from '../contract/job-schema.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
@@ -12,7 +17,7 @@ import { DOCS_CONTENT_SECURITY_POLICY } from './security-headers.ts';
 
 // In this order: a schema comes after those that it refers to.
 const NAMED = [
-  ...[ProblemEntry, Problem, RetryDefinition, StepDefinition, JobDefinition],
+  ...[ProblemEntry, Problem, RetryDefinition, StepDefinition, JobDefinition, BatchDefinition],
   ...[
     BlockedByBody,
     Step,
@@ -21,6 +26,7 @@ const NAMED = [
     StepList,
     Job,
     JobList,
+    JobBatch,
     CheckedJob,
     DeletedJob,
     CleanupReport,

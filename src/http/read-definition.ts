@@ -44,7 +44,8 @@ export async function readDefinition(
   return { job: { ...checked.job, warnings }, body };
 }
 
-function invalidDefinition(problems: Problem[]): AppError {
+/** "This is no job", with everything that is wrong with it. */
+export function invalidDefinition(problems: Problem[]): AppError {
   const [first] = problems as [Problem];
   const line = first.line === undefined ? [] : [`line ${first.line}`];
   const places = [...(first.pointer === '' ? [] : [`at ${first.pointer}`]), ...line];

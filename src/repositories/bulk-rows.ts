@@ -34,6 +34,24 @@ export function bulkRows(
   return sql`unnest(${sql.join(arrays)}) as ${sql.ref(alias)} (${sql.join(names.map((name) => sql.ref(name)))})`;
 }
 
+/**
+ * The same for rows of which there is often just one: that one goes as plain parameters, which spares the database a
+ * function a column, a fifth of what a small submit costs.
+ */
+export function oneOrMoreRows(
+  alias: string,
+  columns: Record<string, BulkKind>,
+  rows: readonly object[],
+): RawBuilder<unknown> {
+  const [row] = rows;
+  if (row === undefined || rows.length > 1) return bulkRows(alias, columns, rows);
+  const values = Object.entries(columns).map(([name, kind]) => {
+    const type = sql.raw(ARRAY_TYPE[kind].slice(0, -2));
+    return sql`${sql.val(encode(kind, row[name as keyof typeof row]))}::${type} as ${sql.ref(name)}`;
+  });
+  return sql`(select ${sql.join(values)}) as ${sql.ref(alias)}`;
+}
+
 function encode(kind: BulkKind, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (kind === 'jsonb') return JSON.stringify(value);

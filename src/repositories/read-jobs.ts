@@ -75,6 +75,16 @@ export async function readJob(db: Kysely<Tables>, id: string): Promise<ReadJob |
     .executeTakeFirst();
 }
 
+/** The jobs of these ids that there are, in no order. */
+export async function readJobsById(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadJob[]> {
+  return await db
+    .selectFrom('job')
+    .select(JOB_COLUMNS)
+    .select(sql<Date>`clock_timestamp()`.as('now'))
+    .where(sql<boolean>`id = any(${sql.val([...ids])}::uuid[])`)
+    .execute();
+}
+
 /** Status and version of one job; undefined when there is none. */
 export async function readJobVersion(db: Kysely<Tables>, id: string): Promise<JobVersion | undefined> {
   return await db.selectFrom('job').select(['status', 'version']).where('id', '=', id).executeTakeFirst();

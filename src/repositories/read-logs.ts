@@ -53,3 +53,53 @@ async function readChunks(db: Kysely<Tables>, key: LogKey, at: number) {
     .limit(CHUNKS_A_READ)
     .execute();
 }
+
+/** A chunk of a job's logs: of which step and attempt, where in that log it starts, and its bytes. */
+export interface JobLogChunk {
+  ordinal: number;
+  attempt: number;
+  start: number;
+  data: Buffer;
+}
+
+const JOB_CHUNKS_A_READ = 500;
+const JOB_BYTES_A_READ = 1024 * 1024;
+
+/**
+ * All logs of a job, in the order of its steps and of their attempts, about a megabyte at a time. Nothing is held
+ * between two reads, however long the reader takes.
+ */
+export async function* readJobLog(
+  db: Kysely<Tables>,
+  jobId: string,
+): AsyncGenerator<JobLogChunk, void, void> {
+  let after = { ordinal: -1, attempt: 0, start: 0 };
+  for (;;) {
+    const chunks = await readJobChunks(db, jobId, after);
+    yield* chunks;
+    const last = chunks.at(-1);
+    if (last === undefined) return;
+    after = last;
+  }
+}
+
+// The sum needs only sizes, which stand beside the bytes; those are fetched for the chunks that are sent.
+async function readJobChunks(
+  db: Kysely<Tables>,
+  jobId: string,
+  after: Omit<JobLogChunk, 'data'>,
+): Promise<JobLogChunk[]> {
+  const { rows } = await sql<JobLogChunk>`
+    with chosen as materialized (
+      select ordinal, attempt, start, data from step_log
+      where job_id = ${jobId}::uuid
+        and (ordinal, attempt, start) > (${after.ordinal}::int4, ${after.attempt}::int4, ${after.start}::int4)
+      order by ordinal, attempt, start limit ${JOB_CHUNKS_A_READ}),
+    sized as (
+      select *, coalesce(sum(octet_length(data)) over (order by ordinal, attempt, start
+        rows between unbounded preceding and 1 preceding), 0) as earlier_bytes
+      from chosen)
+    select ordinal, attempt, start, data from sized
+    where earlier_bytes < ${JOB_BYTES_A_READ} order by ordinal, attempt, start`.execute(db);
+  return rows;
+}

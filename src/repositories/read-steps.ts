@@ -110,6 +110,19 @@ export async function readStepNames(db: Kysely<Tables>, jobId: string, limit: nu
   return rows.map((row) => row.name);
 }
 
+/** The names of all steps of a job, by ordinal, and how many attempts each has had. */
+export async function readStepLabels(
+  db: Kysely<Tables>,
+  jobId: string,
+): Promise<{ name: string; attempt: number }[]> {
+  return await db
+    .selectFrom('step')
+    .select(['name', 'attempt'])
+    .where('job_id', '=', jobId)
+    .orderBy('ordinal')
+    .execute();
+}
+
 /** The ended attempts of a step, oldest first, up to and with number `upTo`. */
 export async function readAttempts(
   db: Kysely<Tables>,

@@ -34,10 +34,13 @@ describe('/openapi.json', () => {
       'GET /readyz',
       'GET /v1/jobs',
       'GET /v1/jobs/{id}',
+      'GET /v1/jobs/{id}/definition',
+      'GET /v1/jobs/{id}/log',
       'GET /v1/jobs/{id}/steps',
       'GET /v1/jobs/{id}/steps/{name}',
       'GET /v1/jobs/{id}/steps/{name}/log',
       'POST /v1/jobs',
+      'POST /v1/jobs/batch',
       'POST /v1/jobs/validate',
       'POST /v1/jobs/{id}/cancel',
       'POST /v1/jobs/{id}/pause',
@@ -119,6 +122,7 @@ describe('/openapi.json', () => {
     );
     expect(required).toEqual({
       '/v1/jobs': true,
+      '/v1/jobs/batch': true,
       '/v1/jobs/validate': true,
       '/v1/jobs/{id}/cancel': false,
       '/v1/jobs/{id}/pause': false,

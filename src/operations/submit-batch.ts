@@ -1,0 +1,110 @@
+import type { Store } from '../database/store.ts';
+import { inTransaction } from '../database/transaction.ts';
+import type { NormalJob } from '../domain/job-definition/normalise.ts';
+import { findByIdempotencyKeys, insertJobs, type NewJob, readClock } from '../repositories/insert-jobs.ts';
+import { announce } from './advance-jobs.ts';
+import { draftSubmitted } from './draft-submitted.ts';
+import { giveWay } from './give-way.ts';
+import { idempotencyConflict } from './submit-job.ts';
+
+/** Steps that one statement inserts: about a tenth of a second, far from any timeout, and little to hold in memory. */
+const STEPS_A_STATEMENT = 4_000;
+
+/** A job that a batch made: where it stood in the batch, and its id. */
+export interface BatchedJob {
+  index: number;
+  id: string;
+}
+
+/**
+ * Stores all jobs or none; when this returns they are committed. The same idempotency key again gives the jobs that it
+ * made and that were not deleted since (`replayed`), in their order, or `idempotency_conflict` when the request is
+ * another one (`requestHash` differs) or was a single submit.
+ */
+export async function submitBatch(
+  store: Store,
+  jobs: readonly NormalJob[],
+  options: { idempotencyKey?: string | undefined; requestHash: string },
+): Promise<{ jobs: BatchedJob[]; replayed: boolean }> {
+  const keys = options.idempotencyKey === undefined ? null : keysOf(options.idempotencyKey, jobs.length);
+  for (;;) {
+    const drafted = await draftAll(store, jobs, { keys, hash: options.requestHash });
+    if (await insertAll(store, drafted)) {
+      announceAll(store, drafted);
+      return { jobs: drafted.map(({ draft }, index) => ({ index, id: draft.job.id })), replayed: false };
+    }
+    const existing = keys === null ? [] : await findByIdempotencyKeys(store.db, keys);
+    const other = existing.find(({ definition_hash }) => definition_hash !== options.requestHash);
+    if (other) throw idempotencyConflict(options.idempotencyKey as string, other.id);
+    // All of them deleted in between: the key is free again.
+    if (existing.length === 0) continue;
+    const idOf = new Map(existing.map(({ idempotency_key, id }) => [idempotency_key, id]));
+    const left = (keys as string[]).map((key, index) => ({ index, id: idOf.get(key) }));
+    return { jobs: left.filter((job): job is BatchedJob => job.id !== undefined), replayed: true };
+  }
+}
+
+/**
+ * The key of each job. The first has the key as it came, so that it cannot also be a single submit's; the others add
+ * their index behind a space, which no key of a client holds.
+ */
+function keysOf(key: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => (index === 0 ? key : `${key} ${index}`));
+}
+
+async function draftAll(
+  store: Store,
+  jobs: readonly NormalJob[],
+  { keys, hash }: { keys: readonly string[] | null; hash: string },
+): Promise<NewJob[]> {
+  const now = jobs.some((job) => job.run_at !== null) ? await readClock(store.db) : 0;
+  const drafted: NewJob[] = [];
+  const turn = giveWay();
+  for (const [index, definition] of jobs.entries()) {
+    drafted.push({
+      draft: draftSubmitted(definition, now),
+      definition,
+      hash,
+      idempotencyKey: keys?.[index] ?? null,
+    });
+    await turn();
+  }
+  return drafted;
+}
+
+/** False when the key is taken: then nothing was inserted. */
+async function insertAll(store: Store, jobs: readonly NewJob[]): Promise<boolean> {
+  const taken = new Error('the idempotency key is taken');
+  try {
+    await inTransaction(store.db, async (tx) => {
+      for (const some of inParts(jobs)) if (!(await insertJobs(tx, some))) throw taken;
+    });
+    return true;
+  } catch (error) {
+    // Thrown, because only so the jobs that were inserted before it was found out are taken back.
+    if (error === taken) return false;
+    throw error;
+  }
+}
+
+/** The jobs in order, in parts of few steps or of a single job. */
+function* inParts(jobs: readonly NewJob[]): Generator<NewJob[]> {
+  let part: NewJob[] = [];
+  let steps = 0;
+  for (const job of jobs) {
+    if (part.length > 0 && steps + job.definition.steps.length > STEPS_A_STATEMENT) {
+      yield part;
+      [part, steps] = [[], 0];
+    }
+    part.push(job);
+    steps += job.definition.steps.length;
+  }
+  yield part;
+}
+
+function announceAll(store: Store, jobs: readonly NewJob[]): void {
+  const drafts = jobs.map(({ draft }) => draft);
+  for (const draft of drafts) draft.job.version = 1;
+  announce(store, drafts);
+  if (drafts.some((draft) => draft.job.status === 'scheduled')) store.wakeUps.somethingDue();
+}

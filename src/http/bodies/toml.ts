@@ -25,10 +25,6 @@ function parseTables(text: string): unknown {
   try {
     return parse(text, { integersAsBigInt: 'asNeeded', maxDepth: LIMITS.jsonDepth * 2 });
   } catch (error) {
-    // Even the largest of integers has a largest one.
-    if (error instanceof RangeError) {
-      refuseProblems([unsafeNumber('', 'of more than a hundred thousand digits')]);
-    }
     if (!(error instanceof TomlError)) throw error;
     const { line, column } = error;
     const detail = advise(error, text.split('\n', line)[line - 1] ?? '');

@@ -38,7 +38,8 @@ const NAMED = [
 const DESCRIPTION = `Submit a graph of steps, watch it, read its results.
 
 Everything that is no success is answered as \`application/problem+json\` (RFC 9457) with a stable \`code\`, a \`detail\`
-that says what to do, and \`errors\` that point at each thing that is wrong. What no route serves is answered with
+that says what to do, and \`errors\` that point at each thing that is wrong. Its \`type\` leads to a page about that
+kind of problem; all of them are at \`/problems\`. What no route serves is answered with
 \`route_not_found\` (404) or \`method_not_allowed\` (405, with \`Allow\`); what cannot be read at all with
 \`request_timeout\` (408) or \`headers_too_large\` (431).
 

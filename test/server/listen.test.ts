@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { send } from '../support/api.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { newDataDir, until } from '../support/embedded.ts';
@@ -7,12 +7,15 @@ import { answerOf, open } from '../support/raw.ts';
 import { postmasterOf, refusedStart, startServer, stopEverything } from '../support/server-process.ts';
 import { isOver, submit, untilJob } from './steps-that-count.ts';
 
+// One for each test: what servers of others offered is remembered for some seconds.
 let database: TestDatabase;
-beforeAll(async () => {
+beforeEach(async () => {
   database = await testDatabase();
 });
-afterEach(stopEverything);
-afterAll(() => database.close());
+afterEach(async () => {
+  await stopEverything();
+  await database.close();
+});
 
 const shell = { name: 'shell', uses: 'shell', with: { run: 'echo from the shell' } };
 const beyond = { HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' };

@@ -97,7 +97,6 @@ function definitionsIn(text: string): unknown[] {
     if (!/^\{\s*"name"/.test(text.slice(from, from + 40))) continue;
     const end = endOfObject(text, from);
     if (end === null) continue;
-    // In a shell command a quote may be written '\''.
     found.push(JSON.parse(text.slice(from, end)));
     from = end - 1;
   }
@@ -113,8 +112,9 @@ function definitionsIn(text: string): unknown[] {
     typeof value?.name === 'string' &&
     ('uses' in value || Array.isArray(value.steps)) &&
     !('status' in value);
-  // A step that stands alone in a page is none.
-  return found.filter((value) => isJob(value) && !('needs' in (value as object)));
+  // A step that stands alone in a page is none, and what is printed in part is not whole.
+  const isWhole = (value: unknown) => !JSON.stringify(value).includes('"…"');
+  return found.filter((value) => isJob(value) && !('needs' in (value as object)) && isWhole(value));
 }
 
 function endOfObject(text: string, from: number): number | null {

@@ -4,7 +4,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { v4 as uuid } from 'uuid';
 import packageJson from '../package.json' with { type: 'json' };
-import { ALL_ACTIONS, actionChecks, createCatalogue } from './actions/catalogue.ts';
+import { ALL_ACTIONS, actionChecks, type Catalogue, createCatalogue } from './actions/catalogue.ts';
 import { type Config, readConfig } from './config.ts';
 import { checkServer } from './database/check-server.ts';
 import { createDatabase, createPool, type DatabaseAddress } from './database/connection.ts';
@@ -72,17 +72,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   await migrate(connection);
 
   const { store, vital } = openStores(connection, log, stops);
-  const outbound = createOutbound({
-    allow: config.outboundAllow,
-    userAgent: `holdfast/${packageJson.version}`,
-  });
-  stops.push(() => outbound.close());
-  const catalogue = createCatalogue({
-    actions: config.actions,
-    shellEnv: config.shellEnv,
-    environment: process.env,
-    outbound,
-  });
+  const catalogue = openCatalogue(config, stops);
   const stopping = new AbortController();
   const app = createApp({
     store,
@@ -117,6 +107,14 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   });
   const keeps = kind === 'embedded' ? config.dataDir : 'your database';
   await listen(app, config, createBanner({ version: packageJson.version, keeps, pretty: isTerminal() }));
+}
+
+/** The actions that are on, and what they reach out by. */
+function openCatalogue(config: Config, stops: (() => Promise<void>)[]): Catalogue {
+  const { actions, shellEnv, outboundAllow: allow } = config;
+  const outbound = createOutbound({ allow, userAgent: `holdfast/${packageJson.version}` });
+  stops.push(() => outbound.close());
+  return createCatalogue({ actions, shellEnv, environment: process.env, outbound });
 }
 
 function isTerminal(): boolean {

@@ -640,7 +640,9 @@ describe('normaliseJob with many things wrong', () => {
   });
 
   it('does not guess for ever when 300,000 fields are unknown', () => {
-    const body = Object.fromEntries(Array.from({ length: 300_000 }, (_, index) => [`depends_on_number_${index}`, 1]));
+    const body = Object.fromEntries(
+      Array.from({ length: 300_000 }, (_, index) => [`depends_on_number_${index}`, 1]),
+    );
     const before = performance.now();
     expect(problemsOf(body)).toHaveLength(100);
     expect(performance.now() - before).toBeLessThan(1700);

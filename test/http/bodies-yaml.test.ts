@@ -63,6 +63,7 @@ steps:
     [' {1: a, true: b, null: c, 1.0: d}', { 1: 'a', true: 'b', null: 'c', '1.0': 'd' }],
     [' {"<<": 1}', { '<<': 1 }],
     [' {a, b}', { a: null, b: null }],
+    [' [\u0002, \u001f, ---, \u0018]', ['\u0002', '\u001f', '---', '\u0018']],
     ['\n  - - 1\n  -\n', [[1], null]],
     [' {constructor: 1, toString: 2, hasOwnProperty: 3}', { constructor: 1, toString: 2, hasOwnProperty: 3 }],
   ])('reads%s by the core schema of YAML 1.2', async (written, value) => {

@@ -28,6 +28,8 @@ function askThread(question: Question): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL('./reading-thread.ts', import.meta.url), {
       workerData: question,
+      // What the server was started with is not for a thread: `--require` would run again in each.
+      execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: LIMITS.readApartMegabytes },
     });
     const timer = setTimeout(() => {

@@ -32,11 +32,13 @@ function parse(text: string, lines: LineCounter) {
   const parser = new Parser(lines.addNewLine);
   const tokens: ReturnType<Parser['next']> extends Generator<infer Token> ? Token[] : never = [];
   let [offset, count, documents] = [0, 0, 0];
-  let previous = '';
+  let mark = '';
   for (const token of new Lexer().lex(text)) {
     if (++count > LIMITS.yamlTokens) throw tooManyTokens();
-    if (previous !== SCALAR && token !== SCALAR) {
-      if (token === DOCUMENT || (token === '---' && previous !== DOCUMENT)) documents++;
+    // What follows the mark of a scalar is its text, whatever that looks like.
+    const isText = mark === SCALAR;
+    if (!isText) {
+      if (token === DOCUMENT || (token === '---' && mark !== DOCUMENT)) documents++;
       const advice = documents > 1 ? ONE_DOCUMENT : adviseOnToken(token, text, offset);
       if (advice !== null) throw invalidYaml(text, offset, advice);
     }
@@ -48,8 +50,8 @@ function parse(text: string, lines: LineCounter) {
     // One mistake is enough; a text may hold a million.
     if (isLost) break;
     if (parser.stack.length > LIMITS.jsonDepth) refuseDepth(parser, lines, offset);
-    if (token !== DOCUMENT && token !== SCALAR && token !== FLOW_END) offset += token.length;
-    previous = token;
+    mark = !isText && MARKS.has(token) ? token : '';
+    if (mark === '') offset += token.length;
   }
   for (const parsed of parser.end()) tokens.push(parsed);
   return tokens;
@@ -59,6 +61,7 @@ function parse(text: string, lines: LineCounter) {
 const DOCUMENT = '\u0002';
 const FLOW_END = '\u0018';
 const SCALAR = '\u001f';
+const MARKS = new Set([DOCUMENT, FLOW_END, SCALAR]);
 const ONE_DOCUMENT = 'here a second document begins; send each job in a body of its own';
 
 function refuseDepth(parser: Parser, lines: LineCounter, offset: number): void {

@@ -98,7 +98,18 @@ describe('GET /v1/jobs/{id}', () => {
     expect(rest.json).toMatchObject({ data: [{ name: 's500' }], next_cursor: null });
   });
 
-  test.each(['0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11', 'cleanup', 'x', '%00', "1'%20or%201=1", 'a'.repeat(90)])(
+  test('refuses to include what it does not know, naming what it does', async () => {
+    const id = await storeJob(api.store);
+    for (const include of ['step', 'steps,total', '']) {
+      const answer = await api.call('GET', `/v1/jobs/${id}?include=${include}`);
+      expect([answer.status, answer.json.code]).toEqual([400, 'invalid_query']);
+      expect(answer.json.errors).toEqual([
+        expect.objectContaining({ pointer: '/include', detail: expect.stringContaining('one of steps') }),
+      ]);
+    }
+  });
+
+  test.each(['0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11', 'x', '%00', "1'%20or%201=1", 'a'.repeat(90)])(
     'answers 404 to the id %s, with what to do',
     async (id) => {
       const answer = await api.call('GET', `/v1/jobs/${id}`);

@@ -33,7 +33,7 @@ export const LIMITS = {
   /** A YAML body, which is read slowly: a megabyte a second. */
   yamlBodyBytes: 2 * MIB,
   /** A TOML body: ten thousand steps are half of it. */
-  tomlBodyBytes: 4 * MIB,
+  tomlBodyBytes: 8 * MIB,
   /** The pieces that a YAML body is made of: a hundred for each step of the largest job. */
   yamlTokens: 1_000_000,
   /** YAML and TOML up to this are read at once, larger ones in a thread of their own. Characters. */

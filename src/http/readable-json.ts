@@ -8,6 +8,9 @@ const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
  * since in plain digits they are refused for perhaps having been rounded.
  */
 export function writeReadable(value: Json): string {
+  const text = JSON.stringify(value);
+  // Without so many digits in a row there is no such number, and writing with a replacer takes much longer.
+  if (!/\d{16}/.test(text)) return text;
   return JSON.stringify(value, (_key, part: unknown) =>
     typeof part === 'number' && Number.isInteger(part) && !Number.isSafeInteger(part)
       ? rawJSON(part.toExponential())

@@ -89,7 +89,10 @@ function describe(error: ErrorObject, missing: string): string {
 
 function expectation(error: ErrorObject): string {
   const { keyword, params } = error;
-  if (keyword === 'enum') return `must be one of ${(params.allowedValues as string[]).join(', ')}`;
+  if (keyword === 'enum') {
+    const words = params.allowedValues as string[];
+    return words.length === 1 ? `must be ${words[0]}` : `must be one of ${words.join(', ')}`;
+  }
   if (keyword === 'type') return `must be ${withArticle(params.type)}`;
   if (keyword === 'minimum') return `must be at least ${params.limit}`;
   if (keyword === 'maximum') return `must be at most ${params.limit}`;

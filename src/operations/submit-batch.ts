@@ -29,7 +29,7 @@ export async function submitBatch(
   const keys = options.idempotencyKey === undefined ? null : keysOf(options.idempotencyKey, jobs.length);
   for (;;) {
     const drafted = await draftAll(store, jobs, { keys, hash: options.requestHash });
-    if (await insertAll(store, drafted)) {
+    if (await inTurn(store, () => insertAll(store, drafted))) {
       announceAll(store, drafted);
       return { jobs: drafted.map(({ draft }, index) => ({ index, id: draft.job.id })), replayed: false };
     }
@@ -70,6 +70,18 @@ async function draftAll(
     await turn();
   }
   return drafted;
+}
+
+const turns = new WeakMap<Store, Promise<unknown>>();
+
+/** One after the other: a large batch holds a connection for seconds, and ten would leave none to the steps that run. */
+async function inTurn<Result>(store: Store, work: () => Promise<Result>): Promise<Result> {
+  const turn = (turns.get(store) ?? Promise.resolve()).then(work);
+  turns.set(
+    store,
+    turn.catch(() => undefined),
+  );
+  return await turn;
 }
 
 /** False when the key is taken: then nothing was inserted. */

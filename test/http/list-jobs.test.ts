@@ -105,7 +105,7 @@ describe('GET /v1/jobs', () => {
     ['created_after=2026-02-30T00:00:00Z', '/created_after', 'instant'],
     ['created_before=2026-11-20T08:00:00', '/created_before', 'offset'],
     ['created_before=2026-11-20T08:00:00%2B99:00', '/created_before', 'offset'],
-    ['include=everything', '/include', 'must be one of total'],
+    ['include=everything', '/include', 'must be total'],
   ])('refuses ?%s in words', async (query, pointer, words) => {
     const answer = await api.call('GET', `/v1/jobs?${query}`);
     expect([answer.status, answer.json.code]).toEqual([400, 'invalid_query']);

@@ -1,18 +1,31 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createDatabase, createPool } from '../../src/database/connection.ts';
+import { createWakeUps } from '../../src/database/wake-ups.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 import { type Anything, type TestApi, testApi } from '../support/api.ts';
 
 let api: TestApi;
+/** Three servers on one database: each writes one batch at a time. */
+let servers: TestApi[];
 beforeAll(async () => {
   api = await testApi();
+  const more = [1, 2].map(() => {
+    const pool = createPool({ connection: api.database.url, max: 10, applicationName: 'holdfast test' });
+    return testApi({ store: { db: createDatabase(pool), wakeUps: createWakeUps() } });
+  });
+  servers = [api, ...(await Promise.all(more))];
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  for (const { store } of servers.slice(1)) await store.db.destroy();
+  for (const server of servers.toReversed()) await server.close();
+});
+const serverOf = (n: number) => servers[n % servers.length] as TestApi;
 
 const hello = { name: 'hello', uses: 'value', with: { said: 'hi' } };
 const numbered = (count: number, name = 'many') =>
   Array.from({ length: count }, (_, n) => ({ name, uses: 'value', input: { n } }));
-const batch = (jobs: unknown, headers: Record<string, string> = {}) =>
-  api.call('POST', '/v1/jobs/batch', { headers, body: { jobs } });
+const batch = (jobs: unknown, headers: Record<string, string> = {}, server = api) =>
+  server.call('POST', '/v1/jobs/batch', { headers, body: { jobs } });
 const countOf = async (name: string): Promise<number> =>
   (await api.call('GET', `/v1/jobs?name=${name}&include=total&limit=1`)).json.total;
 
@@ -207,15 +220,59 @@ describe('Idempotency-Key of a batch', () => {
     expect(await countOf('shared')).toBe(2);
   });
 
-  test('gives the jobs once to twelve who send the batch at once', async () => {
+  test('gives the jobs once to twelve who send the batch at once, to several servers', async () => {
     const headers = { 'idempotency-key': 'batch-3' };
     const answers = await Promise.all(
-      Array.from({ length: 12 }, () => batch(numbered(200, 'at-once'), headers)),
+      Array.from({ length: 12 }, (_, n) => batch(numbered(200, 'at-once'), headers, serverOf(n))),
     );
     expect(answers.map((answer) => answer.status).sort()).toEqual([...Array(11).fill(200), 202]);
     const ids = answers.map((answer) => answer.json.data.map((job: Anything) => job.id).join());
     expect(new Set(ids).size).toBe(1);
     expect(await countOf('at-once')).toBe(200);
+  });
+
+  test('gives the jobs once where a batch takes several statements', async () => {
+    const steps = Array.from({ length: 3_000 }, (_, n) => ({ name: `s${n}`, uses: 'value' }));
+    const jobs = Array(3).fill({ name: 'in-parts', steps });
+    const headers = { 'idempotency-key': 'in-parts' };
+    const answers = await Promise.all(servers.map((server) => batch(jobs, headers, server)));
+    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 200, 202]);
+    expect(await countOf('in-parts')).toBe(3);
+    const stored = await api.database.pool.query(
+      `select count(*)::int4 as steps from step join job on job.id = job_id where job.name = 'in-parts'`,
+    );
+    expect(stored.rows).toEqual([{ steps: 9_000 }]);
+  });
+
+  test('keeps nobody else waiting while a batch waits for its key', async () => {
+    const headers = { 'idempotency-key': 'held' };
+    const holder = await api.database.pool.connect();
+    const own = serverOf(1);
+    try {
+      await holder.query('begin');
+      await holder.query(
+        `insert into job (id, name, status, definition_hash, idempotency_key, timeout_ms, steps_total, steps_ready,
+           created_at, deadline_at)
+         values (gen_random_uuid(), 'held', 'queued', 'other', 'held', 1, 1, 1, now(), now())`,
+      );
+      const sent = Array.from({ length: 15 }, () => batch([{ ...hello, name: 'held' }], headers, own));
+      await vi.waitFor(async () => {
+        const { rows } = await holder.query(
+          `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        expect(rows.length).toBe(1);
+      }, 10_000);
+      const from = performance.now();
+      for (let n = 0; n < 10; n += 1) await own.call('GET', '/v1/jobs?limit=1');
+      // A wait for a lock ends after two seconds, and is then begun anew.
+      expect(performance.now() - from).toBeLessThan(1_500);
+      await holder.query('rollback');
+      const statuses = (await Promise.all(sent)).map((answer) => answer.status);
+      expect(statuses.sort()).toEqual([...Array(14).fill(200), 202]);
+    } finally {
+      await holder.query('rollback');
+      holder.release();
+    }
   });
 
   test('gives the jobs to one of those who use a key for a batch and a single submit at once', async () => {
@@ -225,8 +282,8 @@ describe('Idempotency-Key of a batch', () => {
       const answers = await Promise.all(
         Array.from({ length: 8 }, (_, n) =>
           n % 2 === 0
-            ? batch(numbered(50, name), headers)
-            : api.call('POST', '/v1/jobs', { headers, body: { ...hello, name } }),
+            ? batch(numbered(50, name), headers, serverOf(n))
+            : serverOf(n).call('POST', '/v1/jobs', { headers, body: { ...hello, name } }),
         ),
       );
       const statuses = answers.map((answer) => answer.status).sort();

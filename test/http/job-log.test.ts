@@ -110,25 +110,50 @@ describe('GET /v1/jobs/{id}/log', () => {
     expect(lines.slice(2100)).toEqual([...Array(40).fill(`s699#2 | ${'x'.repeat(65_535)}`), '']);
   });
 
-  test('stops reading when the client goes away', async () => {
-    const database = await testDatabase();
+  describe('read by nobody', () => {
+    let own: TestApi;
+    let close: () => Promise<void>;
+    let id: string;
     const query = vi.fn();
-    const counting = {
-      transformQuery: ({ node }: { node: unknown }) => {
-        query();
-        return node;
-      },
-      transformResult: async ({ result }: { result: unknown }) => result,
-    };
-    const db = database.db.withPlugin(counting as never);
-    const own = await testApi({ store: { db, wakeUps: createWakeUps() } });
-    try {
-      const id = await storeJob(own.store, {}, [{ name: 'much' }]);
+    beforeAll(async () => {
+      const database = await testDatabase();
+      const counting = {
+        transformQuery: ({ node }: { node: unknown }) => {
+          query();
+          return node;
+        },
+        transformResult: async ({ result }: { result: unknown }) => result,
+      };
+      const db = database.db.withPlugin(counting as never);
+      own = await testApi({ store: { db, wakeUps: createWakeUps() } });
+      close = async () => {
+        await own.close();
+        await database.close();
+      };
+      // A hundred megabytes, of which a megabyte is read at a time.
+      id = await storeJob(own.store, {}, [{ name: 'much' }]);
       await database.pool.query(
         `insert into step_log (job_id, ordinal, attempt, start, data)
          select $1, 0, 1, c * 65536, convert_to(repeat('x', 65536), 'utf8') from generate_series(0, 1599) c`,
         [id],
       );
+    });
+    afterAll(() => close());
+
+    /** Resolves once nothing was asked of the database from one look to the next. */
+    async function settled(): Promise<number> {
+      let before = -1;
+      await vi.waitFor(async () => {
+        const now = query.mock.calls.length;
+        const same = now === before;
+        before = now;
+        await own.call('GET', '/livez');
+        expect(same).toBe(true);
+      }, 10_000);
+      return before;
+    }
+
+    test('is left alone once the client goes away', async () => {
       query.mockClear();
       await new Promise<void>((resolve, reject) => {
         const sent = request({ host: '127.0.0.1', port: own.port, path: `/v1/jobs/${id}/log`, agent: false });
@@ -142,21 +167,15 @@ describe('GET /v1/jobs/{id}/log', () => {
         });
         sent.end();
       });
-      // Another request, and it is seen that nobody goes on.
-      let before = -1;
-      await vi.waitFor(async () => {
-        const now = query.mock.calls.length;
-        const same = now === before;
-        before = now;
-        await own.call('GET', '/livez');
-        expect(same).toBe(true);
-      });
-      // A hundred megabytes, a megabyte at a time.
-      expect(query.mock.calls.length).toBeLessThan(40);
-    } finally {
-      await own.close();
-      await database.close();
-    }
+      expect(await settled()).toBeLessThan(40);
+    });
+
+    test('is not read for HEAD', async () => {
+      query.mockClear();
+      const answer = await own.call('HEAD', `/v1/jobs/${id}/log`);
+      expect([answer.status, answer.headers['content-type']]).toEqual([200, 'text/plain; charset=utf-8']);
+      expect(await settled()).toBeLessThan(3);
+    });
   });
 });
 

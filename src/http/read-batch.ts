@@ -54,6 +54,7 @@ function definitionsOf(body: Json, problems: Problems): Json[] {
   }
   const { jobs, ...others } = body;
   for (const key of Object.keys(others)) {
+    if (problems.isFull()) break;
     const shown = key.length > 60 ? `${key.slice(0, 60)}…` : key;
     const detail = `\`${shown}\` is not a field; a batch has \`jobs\` alone, and each job its own fields`;
     problems.add(pointerTo('', key), 'unknown_field', detail);

@@ -17,9 +17,7 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
 
 /** What a body says, whatever the order of its keys and its white space: sha256, as 64 hexadecimal digits. */
 export function requestHash(body: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sortKeys(body)))
-    .digest('hex');
+  return createHash('sha256').update(stableJson(body)).digest('hex');
 }
 
 /** What a batch says, from the hashes of what its jobs say, so that no moment has to go through all of it. */
@@ -29,11 +27,11 @@ export function batchHash(hashes: readonly string[]): string {
     .digest('hex');
 }
 
-// Recursive: bodies are at most 64 levels deep.
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (value === null || typeof value !== 'object') return value;
-  const keys = Object.keys(value).sort();
-  // Wrapped, because a list of pairs is also something that a body may say.
-  return { object: keys.map((key) => [key, sortKeys((value as Record<string, unknown>)[key])]) };
+// JSON with its keys in order. Recursive: bodies are at most 64 levels deep.
+function stableJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(stableJson).join()}]`;
+  const fields = value as Record<string, unknown>;
+  const keys = Object.keys(fields).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${stableJson(fields[key])}`).join()}}`;
 }

@@ -46,7 +46,7 @@ const toml: Bomb[] = [
   ['65 levels', `input=${'['.repeat(64)}${']'.repeat(64)}`, 422, 'too_deep'],
   ['a long number', `a=${fill('1', MIB)}`, 422, 'unsafe_number'],
   ['one key again and again', fill('a=1\n', MIB), 400, 'invalid_toml'],
-  ['too many bytes', `name="${'x'.repeat(4 * MIB)}"`, 413, 'payload_too_large'],
+  ['too many bytes', `name="${'x'.repeat(8 * MIB)}"`, 413, 'payload_too_large'],
 ];
 
 function laughs(): string {

@@ -77,18 +77,18 @@ const QUOTED = {
 const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 describe.each(WRITERS)('any job, written as %s', (format, write) => {
-  test('is the same job', () => {
+  test('is the same job', async () => {
     let accepted = 0;
-    fc.assert(
-      fc.property(definition, (job) => {
+    await fc.assert(
+      fc.asyncProperty(definition, async (job) => {
         const written = write(job);
-        const reply = answerQuestion({ format, text: written });
+        const reply = await answerQuestion({ format, text: written });
         if (!reply.ok) throw new Error(`${reply.detail}\n${written}`);
         const [here, there] = [normaliseJob(job, actions), normaliseJob(reply.value as Json, actions)];
         expect(asJson(there)).toEqual(asJson(here));
         if (!here.ok) return;
         accepted++;
-        const again = answerQuestion({ format, text: write(here.job.definition) });
+        const again = await answerQuestion({ format, text: write(here.job.definition) });
         expect(again.ok && asJson(again.value)).toEqual(asJson(here.job.definition));
       }),
       { numRuns: 300 },
@@ -96,9 +96,9 @@ describe.each(WRITERS)('any job, written as %s', (format, write) => {
     expect(accepted).toBeGreaterThan(100);
   });
 
-  test('has each of its places on the line on which it stands', () => {
-    fc.assert(
-      fc.property(definition, fc.nat({ max: 3 }), (job, nat) => {
+  test('has each of its places on the line on which it stands', async () => {
+    await fc.assert(
+      fc.asyncProperty(definition, fc.nat({ max: 3 }), async (job, nat) => {
         const marked = structuredClone(job);
         const steps = marked.steps as JsonObject[];
         const index = nat % steps.length;
@@ -106,7 +106,7 @@ describe.each(WRITERS)('any job, written as %s', (format, write) => {
         const written = write(marked);
         const line = written.slice(0, written.indexOf('holdfast-mark')).split('\n').length;
         const pointers = [`/steps/${index}/queue`, `/steps/${index}/nothing/like/it`];
-        const reply = answerQuestion({ format, text: written, pointers });
+        const reply = await answerQuestion({ format, text: written, pointers });
         if (!reply.ok) throw new Error(`${reply.detail}\n${written}`);
         const [found, missing] = reply.value as (number | null)[];
         expect(found, written).toBe(line);

@@ -1,11 +1,6 @@
 import type { ErrorCode } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import type { Place } from './body-lines.ts';
-import { parseJson } from './json.ts';
-import { findJsonLines } from './json-text.ts';
-import { parseToml } from './toml.ts';
-import { findTomlLines } from './toml-lines.ts';
-import { findYamlLines, parseYaml } from './yaml.ts';
 
 /** What bodies may be written in. */
 export type FormatName = 'json' | 'yaml' | 'toml';
@@ -18,11 +13,13 @@ interface Format {
   invalid: ErrorCode;
   /** Bytes of a body, where that is less than what the route takes. */
   limit: number;
-  /** The value of a text. Throws AppErrors. */
-  parse(text: string): unknown;
+  /** The value of a text. Rejects with AppErrors. */
+  parse(text: string): Promise<unknown>;
   /** Finds the lines of places in a text that was parsed before. */
-  findLines(text: string, root: Place): void;
+  findLines(text: string, root: Place): Promise<void>;
 }
+
+// Each reader is loaded when it is first needed: what is read in a thread of its own waits for no other format's.
 
 export const FORMATS: Record<FormatName, Format> = {
   json: {
@@ -30,8 +27,8 @@ export const FORMATS: Record<FormatName, Format> = {
     types: ['application/json'],
     invalid: 'invalid_json',
     limit: LIMITS.submitBodyBytes,
-    parse: parseJson,
-    findLines: findJsonLines,
+    parse: async (text) => (await import('./json.ts')).parseJson(text),
+    findLines: async (text, root) => (await import('./json-text.ts')).findJsonLines(text, root),
   },
   yaml: {
     title: 'YAML',
@@ -39,15 +36,15 @@ export const FORMATS: Record<FormatName, Format> = {
     types: ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml', 'text/vnd.yaml'],
     invalid: 'invalid_yaml',
     limit: LIMITS.yamlBodyBytes,
-    parse: parseYaml,
-    findLines: findYamlLines,
+    parse: async (text) => (await import('./yaml.ts')).parseYaml(text),
+    findLines: async (text, root) => (await import('./yaml.ts')).findYamlLines(text, root),
   },
   toml: {
     title: 'TOML',
     types: ['application/toml', 'text/toml', 'text/x-toml'],
     invalid: 'invalid_toml',
     limit: LIMITS.tomlBodyBytes,
-    parse: parseToml,
-    findLines: findTomlLines,
+    parse: async (text) => (await import('./toml.ts')).parseToml(text),
+    findLines: async (text, root) => (await import('./toml-lines.ts')).findTomlLines(text, root),
   },
 };

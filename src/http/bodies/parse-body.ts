@@ -16,11 +16,11 @@ export type Reply =
   | { ok: false; code: ErrorCode; detail: string; errors: Problem[] };
 
 /** Answers a question about a text. What is wrong with the text is an answer as well. */
-export function answerQuestion({ format, text, pointers }: Question): Reply {
+export async function answerQuestion({ format, text, pointers }: Question): Promise<Reply> {
   try {
-    if (pointers === undefined) return { ok: true, value: FORMATS[format].parse(text) };
+    if (pointers === undefined) return { ok: true, value: await FORMATS[format].parse(text) };
     const places = placesOf(pointers);
-    FORMATS[format].findLines(text, places);
+    await FORMATS[format].findLines(text, places);
     return { ok: true, value: pointers.map((pointer) => lineAt(places, pointer)) };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;

@@ -13,7 +13,7 @@ let last: Promise<unknown> = Promise.resolve();
  */
 export async function readApart(question: Question): Promise<Reply> {
   if (question.format === 'json' || question.text.length <= LIMITS.readAtOnceBytes) {
-    return answerQuestion(question);
+    return await answerQuestion(question);
   }
   const turn = last.then(() => askThread(question));
   last = turn.catch(() => undefined);

@@ -2,4 +2,4 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { answerQuestion, type Question } from './parse-body.ts';
 
 // The thread that `read-apart.ts` starts: answers one question, and ends.
-parentPort?.postMessage(answerQuestion(workerData as Question));
+parentPort?.postMessage(await answerQuestion(workerData as Question));

@@ -1,6 +1,6 @@
 import { parse, TomlDate, TomlError } from 'smol-toml';
 import { AppError, type Problem } from '../../domain/errors.ts';
-import type { Json } from '../../domain/json.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { pointerTo } from '../../domain/storable.ts';
 import { inspectValue, refuseProblems, shorten, unsafeNumber } from './body-text.ts';
@@ -16,7 +16,7 @@ export function parseToml(text: string): unknown {
   inspectValue(value, problems);
   // What is too deep is refused before anything recurses into it.
   refuseProblems(problems);
-  const converted = convert(value, '', problems);
+  const converted = convert(value, [], problems);
   refuseProblems(problems);
   return converted;
 }
@@ -47,18 +47,30 @@ function advise({ message }: TomlError, line: string): string {
   return said.replace(/\.? aborting\.$/, '');
 }
 
-// Recursive: what is deeper than 64 levels was refused. The library's tables have no prototype; ours are plain.
-function convert(value: unknown, pointer: string, problems: Problem[]): Json {
+// Recursive: what is deeper than 64 levels was refused. The library's tables have no prototype; ours are plain. `path` is
+// where the value stands, made into a pointer only for what is wrong: a manifest has a hundred thousand values.
+function convert(value: unknown, path: (string | number)[], problems: Problem[]): Json {
   if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) {
-    problems.push(unsafeNumber(pointer, String(value).replace('Infinity', 'inf').replace('NaN', 'nan')));
+    const literal = String(value).replace('Infinity', 'inf').replace('NaN', 'nan');
+    problems.push(unsafeNumber(path.reduce<string>(pointerTo, ''), literal));
     return null;
   }
-  if (value instanceof TomlDate) return value.toISOString();
-  if (Array.isArray(value))
-    return value.map((item, index) => convert(item, pointerTo(pointer, index), problems));
   if (value === null || typeof value !== 'object') return value as Json;
-  const entries = Object.entries(value);
-  return Object.fromEntries(
-    entries.map(([key, below]) => [key, convert(below, pointerTo(pointer, key), problems)]),
-  );
+  if (value instanceof TomlDate) return value.toISOString();
+  if (Array.isArray(value)) return value.map((item, index) => convertAt(index, item, path, problems));
+  const plain: JsonObject = {};
+  for (const [key, below] of Object.entries(value)) plain[key] = convertAt(key, below, path, problems);
+  return plain;
+}
+
+function convertAt(
+  key: string | number,
+  value: unknown,
+  path: (string | number)[],
+  problems: Problem[],
+): Json {
+  path.push(key);
+  const converted = convert(value, path, problems);
+  path.pop();
+  return converted;
 }

@@ -112,7 +112,7 @@ async function exchange(agent: Agent, hop: Hop, request: OutboundRequest): Promi
   };
   try {
     request.signal.throwIfAborted();
-    const answer = await agent.request({
+    const asked = agent.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: method as Dispatcher.HttpMethod,
@@ -120,6 +120,7 @@ async function exchange(agent: Agent, hop: Hop, request: OutboundRequest): Promi
       body: hop.body,
       signal: request.signal,
     });
+    const answer = await unlessAborted(asked, request.signal);
     const { statusCode: status } = answer;
     const location = firstOf(answer.headers.location);
     if (request.redirects > 0 && isRedirect(status, location)) {
@@ -135,6 +136,14 @@ async function exchange(agent: Agent, hop: Hop, request: OutboundRequest): Promi
     report(null, null);
     return { kind: 'failed', ...describeFailure(error, hop, request.signal) };
   }
+}
+
+/** The library heeds the signal once there is a connection; a name that nobody answers for keeps that away for long. */
+async function unlessAborted<Value>(value: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  return Promise.race([value, aborted]).finally(() => signal.removeEventListener('abort', abort));
 }
 
 async function readAnswer(

@@ -104,7 +104,7 @@ describe('GET /v1/jobs/{id}', () => {
       const answer = await api.call('GET', `/v1/jobs/${id}?include=${include}`);
       expect([answer.status, answer.json.code]).toEqual([400, 'invalid_query']);
       expect(answer.json.errors).toEqual([
-        expect.objectContaining({ pointer: '/include', detail: expect.stringContaining('one of steps') }),
+        expect.objectContaining({ pointer: '/include', detail: expect.stringContaining('must be steps') }),
       ]);
     }
   });

@@ -72,6 +72,6 @@ test('a pretty log says in one line for people what happened, and of an error wh
   log.info({ job_id: 'abc', method: 'GET' }, 'a job ended');
   log.debug('not shown');
   log.error({ err: new Error('boom') }, 'it broke');
-  expect(shown[0]).toMatch(/^\[?\d\d:\d\d:\d\d\.\d{3}\]? INFO: a job ended \{"job_id":"abc"\}$/);
+  expect(shown[0]).toMatch(/^\[\d\d:\d\d:\d\d\] INFO: a job ended {2}abc$/);
   expect(shown.join('\n')).toMatch(/ERROR: it broke[\s\S]*boom/);
 });

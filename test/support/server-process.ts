@@ -8,6 +8,8 @@ import { cleanUp, newDataDir, until } from './embedded.ts';
 
 /** The clone's root. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+// As `npm start` starts it.
+const PRESTART = join(ROOT, 'scripts/prestart.cjs');
 const MAIN = join(ROOT, 'src/main.ts');
 const READY_MS = 20_000;
 
@@ -56,7 +58,7 @@ export function spawnServer(settings: Record<string, string>): {
   stderr: () => string;
   exited: Promise<Exit>;
 } {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, ['--require', PRESTART, MAIN], {
     cwd: ROOT,
     env: environment(settings),
     stdio: ['ignore', 'pipe', 'pipe'],

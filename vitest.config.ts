@@ -10,8 +10,8 @@ export default defineConfig({
     // Files share their process and its modules: loading those anew for each took a tenth of the time. What a file
     // starts it ends, so that none notices the one before.
     isolate: false,
-    // Much of a test is waiting for a process or a clock, so a small machine has time for two at once.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of a test is waiting for a process or a clock, so a small machine has time for three files at once.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     coverage: {

@@ -24,6 +24,14 @@ const diamond = {
 };
 
 describe('POST /v1/jobs/validate', () => {
+  test('writes the definition so that it is taken again, numbers past 2^53 too', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const send = (body: string) => api.call('POST', '/v1/jobs/validate', { headers, body });
+    const { text } = await send('{"name": "large", "input": [1e20, -2.5e300, 1.5], "uses": "value"}');
+    const written = text.slice(text.indexOf(':') + 1, text.indexOf(',"plan"'));
+    expect((await send(written)).json.definition).toMatchObject({ input: [1e20, -2.5e300, 1.5] });
+  });
+
   test('answers the definition written out, the levels of its steps, and warnings', async () => {
     const answer = await validate(diamond);
     expect(answer.status).toBe(200);

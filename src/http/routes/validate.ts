@@ -3,10 +3,12 @@ import { CheckedJob } from '../../contract/job.ts';
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import type { NormalStep } from '../../domain/job-definition/normalise.ts';
+import type { Json } from '../../domain/json.ts';
 import { answers, DEFINITION_CODES } from '../answers.ts';
 import type { App, RouteContext } from '../context.ts';
 import { DEFINITION_EXAMPLES } from '../definition-examples.ts';
 import { DEFINITION_BODY, readDefinition, TAKES_DEFINITION } from '../read-definition.ts';
+import { writeReadable } from '../readable-json.ts';
 
 const schema = {
   operationId: 'validateJob',
@@ -34,7 +36,7 @@ export function addValidateRoute(app: App, { actionChecks }: RouteContext): void
     schema,
     ...TAKES_DEFINITION,
     // What a user gave is written as it is; a serialiser made from the schema would look at each value for its type.
-    serializerCompiler: () => JSON.stringify,
+    serializerCompiler: () => (checked: unknown) => writeReadable(checked as Json),
     handler: async (request) => {
       const { job } = await readDefinition(request, actionChecks);
       const { definition, levels, steps, warnings } = job;

@@ -3,7 +3,7 @@ import type { Tx } from '../database/store.ts';
 import type { Tables } from '../database/tables.ts';
 import type { NormalJob } from '../domain/job-definition/normalise.ts';
 import type { JobDraft } from '../domain/moves/draft.ts';
-import { type BulkKind, oneOrMoreRows } from './bulk-rows.ts';
+import { type BulkKind, rowsToInsert } from './bulk-rows.ts';
 
 /** A job to be inserted: its first state, what it was made from, and the request that asks for it. */
 export interface NewJob {
@@ -108,13 +108,13 @@ export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<boole
     with clock as materialized (select clock_timestamp() as now),
     inserted as (
       insert into job (${JOB_COLUMNS})
-      select ${JOB_VALUES} from clock c cross join ${oneOrMoreRows('j', GIVEN_KINDS, jobs.map(jobRow))}
+      select ${JOB_VALUES} from clock c cross join ${rowsToInsert('j', GIVEN_KINDS, jobs.map(jobRow))}
       on conflict (idempotency_key) where idempotency_key is not null do nothing
       returning id
     ),
     steps as (
       insert into step (${STEP_COLUMNS})
-      select ${STEP_VALUES} from clock c cross join ${oneOrMoreRows('d', STEP_KINDS, steps)}
+      select ${STEP_VALUES} from clock c cross join ${rowsToInsert('d', STEP_KINDS, steps)}
       where (select count(*) from inserted) = ${jobs.length}
     )
     select count(*)::int4 as inserted from inserted`.execute(tx);

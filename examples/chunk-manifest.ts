@@ -5,25 +5,28 @@
  *     npx node examples/chunk-manifest.ts FILE [CHUNKS] > chunks.toml
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { stringify } from 'smol-toml';
 
-const [file, wanted = '10000'] = process.argv.slice(2);
-if (file === undefined || !/^[1-9]\d{0,3}$|^10000$/.test(wanted)) {
+const [file, wanted = '9999'] = process.argv.slice(2);
+if (file === undefined || !/^[1-9]\d{0,3}$/.test(wanted)) {
   process.stderr.write(
-    'usage: npx node examples/chunk-manifest.ts FILE [CHUNKS, at most 10000] > chunks.toml\n',
+    'usage: npx node examples/chunk-manifest.ts FILE [CHUNKS, at most 9999] > chunks.toml\n',
   );
   process.exit(2);
 }
+if (!existsSync(file)) {
+  process.stderr.write(`there is no file ${file}\n`);
+  process.exit(1);
+}
 process.stdout.write(stringify(writeJob(resolve(file), Number(wanted))));
 
-/** The job: what each chunk of the file should be, and a report of what it turned out to be. */
+/** The job, with one step more for the report: what each chunk of the file should be, and a report of what it turned out to be. */
 function writeJob(path: string, most: number): object {
   const opened = openSync(path, 'r');
   const { size } = fstatSync(opened);
-  // The report is a step too.
-  const chunkSize = Math.max(1, Math.ceil(size / Math.min(most, 9_999)));
+  const chunkSize = Math.max(1, Math.ceil(size / most));
   const chunk = Buffer.alloc(chunkSize);
   const steps = [];
   for (let index = 0; index * chunkSize < size; index++) {

@@ -13,6 +13,7 @@ import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import type { Store } from './database/store.ts';
 import { createWakeUps } from './database/wake-ups.ts';
+import { formatDuration } from './domain/duration.ts';
 import { createApp } from './http/app.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { createOutbound } from './outbound/outbound.ts';
@@ -48,10 +49,14 @@ async function start(config: Config): Promise<void> {
     for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
   };
   let stopping = false;
+  const grace = formatDuration(config.shutdownGraceMs);
   closeWithGrace({ delay: config.shutdownGraceMs + STOP_MS, logger: false }, async ({ signal, err }) => {
     stopping = true;
     if (err) log.fatal({ err }, 'an unexpected error; stopping');
-    else log.info(`stopping (${signal}); running steps have ${config.shutdownGraceMs / 1000} s to finish`);
+    else
+      log.info(
+        `stopping (${signal}); running steps have ${grace} to finish, a second signal ends them at once`,
+      );
     await stopAll();
     if (!err) log.info('stopped');
   });

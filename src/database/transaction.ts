@@ -15,7 +15,16 @@ export async function inTransaction<Result>(
   db: Kysely<Tables>,
   body: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  return retried(() => db.transaction().execute(body));
+  let committing = false;
+  const run = () => {
+    committing = false;
+    return db.transaction().execute(async (tx) => {
+      const result = await body(tx);
+      committing = true;
+      return result;
+    });
+  };
+  return retried(run, () => committing);
 }
 
 /**
@@ -26,17 +35,30 @@ export async function inOneStatement<Result>(
   db: Kysely<Tables>,
   body: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  return retried(() => body(db as Tx));
+  return retried(
+    () => body(db as Tx),
+    () => false,
+  );
 }
 
-async function retried<Result>(run: () => Promise<Result>): Promise<Result> {
+async function retried<Result>(run: () => Promise<Result>, isCommitting: () => boolean): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await run();
     } catch (error) {
-      if (tries >= MAX_TRIES || !RETRIED.has(sqlState(error) ?? '')) throw error;
+      const passes = RETRIED.has(sqlState(error) ?? '') || (isUnsent(error) && !isCommitting());
+      if (tries >= MAX_TRIES || !passes) throw error;
     }
   }
+}
+
+/**
+ * The connection had been cut before, most often because the transaction idled too long while this process had no turn:
+ * the driver then sends nothing. After a COMMIT that was lost on its way the same words come from the rollback, and
+ * nobody knows what became of it.
+ */
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && error.message.endsWith('is not queryable');
 }
 
 /** Sets how long statements of this transaction wait for a lock. */

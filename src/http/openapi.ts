@@ -82,6 +82,7 @@ export function describeRoutes(
   });
   app.register(swaggerUi, {
     routePrefix: '/docs',
+    theme: { title: 'Holdfast API' },
     // No badge of a validator elsewhere, which would be told where this server is.
     uiConfig: { docExpansion: 'list', tryItOutEnabled: true, validatorUrl: null },
     staticCSP: DOCS_CONTENT_SECURITY_POLICY,

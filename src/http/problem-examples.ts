@@ -92,7 +92,9 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   },
   problem_not_found: {
     asked: 'GET /problems/job_not_fund',
-    detail: 'there is no problem "job_not_fund"; did you mean /problems/job_not_found? All are at /problems',
+    detail:
+      'there is no problem "job_not_fund"; did you mean /problems/job_not_found? All are at /problems. ' +
+      'Codes of steps and jobs are explained in docs/errors.md',
   },
   route_not_found: {
     asked: 'GET /v1/job',

@@ -31,7 +31,7 @@ function parseEntry(entry: string): Read<AllowRule[]> {
     return { ok: true, value: ['127.0.0.0/8', '::1'].map((part) => ({ ...networkOf(part), port })) };
   }
   const network = readNetwork(host);
-  if (network === null) return { ok: false, message: `${entry} is none that can be admitted; ${FORMS}` };
+  if (network === null) return { ok: false, message: `${entry} cannot be admitted; ${FORMS}` };
   const first = firstOf(network);
   if (network.network.toString() !== first) {
     return { ok: false, message: `${entry} starts in the middle of a block; write ${first}/${network.bits}` };

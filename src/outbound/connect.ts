@@ -96,10 +96,11 @@ function judge(address: Address, port: number, allow: readonly AllowRule[], name
   const objection = findObjection(address, port, allow);
   if (objection === null) return;
   const subject = name === null ? `${address}` : `${name} leads to ${address}, which`;
-  const admitted = name === 'localhost' ? name : address;
+  const shown = address.kind() === 'ipv6' ? `[${address}]` : address.toString();
+  const admitted = `${name === 'localhost' ? name : shown}:${port}`;
   throw new AddressNotAllowed(
-    `${subject} is ${objection}; Holdfast does not call it unless the operator admits it ` +
-      `with OUTBOUND_ALLOW=${admitted}`,
+    `${subject} is ${objection}; Holdfast does not call it unasked, ` +
+      `the operator admits it by starting the server with OUTBOUND_ALLOW=${admitted}`,
   );
 }
 

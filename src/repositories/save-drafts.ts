@@ -178,9 +178,7 @@ function updateSteps(changes: readonly StepChange[]): RawBuilder<unknown> {
 }
 
 function insertAttempts(drafts: readonly JobDraft[]): RawBuilder<unknown> {
-  const rows = drafts.flatMap((draft) =>
-    draft.ended.map((ended) => ({ ...ended, job_id: draft.job.id, finished_at: draft.now })),
-  );
+  const rows = drafts.flatMap((draft) => draft.ended.map((ended) => ({ ...ended, job_id: draft.job.id })));
   if (rows.length === 0) return sql`select where false`;
   const kinds = {
     job_id: 'uuid',

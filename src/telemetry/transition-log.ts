@@ -69,7 +69,7 @@ function isRetried(step: StepState): boolean {
 function describeStep(step: StepState, now: number): string {
   const why = step.error ? `: ${step.error.message}` : '';
   const rest = step.wake_at === null ? '' : ` for ${duration(step.wake_at - now)}`;
-  if (isRetried(step)) return `failed at attempt ${step.attempt} of ${step.max_attempts}; waits${rest}${why}`;
+  if (isRetried(step)) return `waits${rest} after attempt ${step.attempt}${why}`;
   if (step.status === 'waiting') return `waits${rest}`;
   if (step.status === 'cancelled') return 'was cancelled';
   if (step.status === 'skipped') return `was skipped (${step.reason})`;
@@ -96,9 +96,9 @@ function count(number: number): string {
   return number.toLocaleString('en');
 }
 
-/** `40ms`, `1.2s`, `3m5s`: as exact as a reader needs. */
+/** `40 ms`, `1.2 s`, `3m5s`: as exact as a reader needs. */
 function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)}s`;
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   return formatDuration(Math.round(ms / 1_000) * 1_000);
 }

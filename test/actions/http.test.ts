@@ -250,7 +250,7 @@ describe('a failure of http', () => {
     const { outcome } = await runHttp({ url: 'http://10.0.0.1/' }, { action: httpAction('') });
     expect(outcome).toMatchObject({
       retryable: false,
-      error: { code: 'address_not_allowed', message: expect.stringContaining('OUTBOUND_ALLOW=10.0.0.1') },
+      error: { code: 'address_not_allowed', message: expect.stringContaining('OUTBOUND_ALLOW=10.0.0.1:80') },
     });
   });
 

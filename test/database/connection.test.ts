@@ -1,8 +1,11 @@
 import { createServer } from 'node:net';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkServer } from '../../src/database/check-server.ts';
 import { createPool } from '../../src/database/connection.ts';
 import { StartupError } from '../../src/database/startup-error.ts';
+import type { Tx } from '../../src/database/store.ts';
+import { inTransaction } from '../../src/database/transaction.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { until } from '../support/embedded.ts';
 import { withDatabase } from '../support/server.ts';
@@ -47,6 +50,35 @@ it('survives the loss of an idle connection', async () => {
   await until(() => errors.length > 0);
   expect((await pool.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
   await pool.end();
+});
+
+/** Ends the connection of a transaction, and waits until its driver has heard of it. */
+async function cut(tx: Tx): Promise<void> {
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+  const [pid] = rows.map((row) => row.pid);
+  await database.pool.query('select pg_terminate_backend($1)', [pid]);
+  const alive = () => database.pool.query('select 1 from pg_stat_activity where pid = $1', [pid]);
+  await until(async () => (await alive()).rowCount === 0);
+}
+
+it('runs a transaction again whose connection was cut between two of its statements', async () => {
+  let tries = 0;
+  const result = await inTransaction(database.db, async (tx) => {
+    tries += 1;
+    if (tries === 1) await cut(tx);
+    return (await sql<{ n: number }>`select 1 as n`.execute(tx)).rows;
+  });
+  expect([result, tries]).toEqual([[{ n: 1 }], 2]);
+});
+
+it('does not run a transaction again whose end nobody knows', async () => {
+  let tries = 0;
+  const running = inTransaction(database.db, async (tx) => {
+    tries += 1;
+    await cut(tx);
+  });
+  await expect(running).rejects.toThrow();
+  expect(tries).toBe(1);
 });
 
 it('accepts a PostgreSQL that gives sessions, and says its version', async () => {

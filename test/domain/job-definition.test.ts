@@ -324,12 +324,13 @@ describe('warnings', () => {
       {
         pointer: '/steps/1/uses',
         code: 'unknown_action',
-        detail: 'no server action named `shel`; a remote worker must offer it; did you mean `shell`?',
+        detail:
+          'this server has no action `shel`, only value; the step waits until a worker offers it; did you mean `shell`?',
       },
       {
         pointer: '/steps/2/uses',
         code: 'unknown_action',
-        detail: 'no server action named `resize`; a remote worker must offer it',
+        detail: 'this server has no action `resize`, only value; the step waits until a worker offers it',
       },
       expect.objectContaining({ pointer: '/steps/3/uses', code: 'action_switched_off' }),
     ]);

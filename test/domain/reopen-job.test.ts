@@ -112,6 +112,11 @@ describe('a retry by hand', () => {
     expect(draft.job).toMatchObject({ status: 'scheduled', deadline_at: NOW + 570 });
   });
 
+  it('keeps the instants of the last attempt of each step that it opens', () => {
+    const draft = reopened([[]], [{ ...failed, started_at: NOW - 900, finished_at: NOW - 800 }]);
+    expect(draft.ended).toMatchObject([{ started_at: NOW - 900, finished_at: NOW - 800 }]);
+  });
+
   it('keeps the last attempt of each step that it opens, under what became of it', () => {
     const outcomeOf = (step: Partial<StepState>) => reopened([[], [0]], [failed, step]).ended.at(1)?.outcome;
     expect(outcomeOf(succeeded)).toBe('succeeded');

@@ -78,7 +78,7 @@ steps:
 
 const mistakes: [string, Mistake][] = [
   ['nothing', { body: '', ...bad(null), says: 'the body is empty' }],
-  ['comments alone', { body: '# a job\n', ...bad(null), says: 'the body is empty' }],
+  ['comments alone', { body: '# a job\n', ...bad(null), says: 'curl -d takes out line breaks' }],
   ['a tab', { body: 'name: x\nwith:\n\trun: a', ...bad(3), says: 'line 3, column 1: a tab cannot indent' }],
   [
     'a negated condition',

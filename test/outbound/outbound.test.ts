@@ -76,14 +76,14 @@ describe('a request', () => {
     const end = await ask(open(''), 'http://127.0.0.1:9/x?key=secret');
     expect(end).toMatchObject({
       message:
-        'GET http://127.0.0.1:9/x?…: 127.0.0.1 is loopback; Holdfast does not call it unless the operator admits it ' +
-        'with OUTBOUND_ALLOW=127.0.0.1',
+        'GET http://127.0.0.1:9/x?…: 127.0.0.1 is loopback; Holdfast does not call it unasked, ' +
+        'the operator admits it by starting the server with OUTBOUND_ALLOW=127.0.0.1:9',
     });
     const named = await ask(open('', lookups(['10.1.2.3'])), 'http://db.example/');
     expect(named).toMatchObject({
       message:
-        'GET http://db.example/: db.example leads to 10.1.2.3, which is a private address; ' +
-        'Holdfast does not call it unless the operator admits it with OUTBOUND_ALLOW=10.1.2.3',
+        'GET http://db.example/: db.example leads to 10.1.2.3, which is a private address; Holdfast does not call it unasked, ' +
+        'the operator admits it by starting the server with OUTBOUND_ALLOW=10.1.2.3:80',
     });
   });
 

@@ -81,7 +81,7 @@ describe('the log of a server that does not write to a terminal', () => {
       ['info', 'running'],
       ['info', 'succeeded'],
     ]);
-    expect(moves.map(({ msg }) => String(msg).replace(/[\d.]+m?s/, '…'))).toEqual([
+    expect(moves.map(({ msg }) => String(msg).replace(/[\d.]+ m?s$/, '…'))).toEqual([
       'job moves is queued with 1 step',
       'step moves/main is ready',
       'job moves is running',
@@ -109,7 +109,7 @@ describe('the log of a server that does not write to a terminal', () => {
     };
     const again = await submit(server, retried);
     expect((await lineWith({ job_id: again, status: 'waiting' })).msg).toMatch(
-      /^step again\/main failed at attempt 1 of 2; waits for [\d.]+m?s: the script exited with 3$/,
+      /^step again\/main waits for [\d.]+ m?s after attempt 1: the script exited with 3$/,
     );
   });
 

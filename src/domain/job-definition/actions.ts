@@ -44,6 +44,7 @@ function warnOfAction(uses: string, actions: ActionChecks): Omit<Problem, 'point
   }
   const meant = suggest(uses, [...actions.known, ...actions.builtin]);
   const hint = meant === null ? '' : `; did you mean \`${meant}\`?`;
-  const detail = `no server action named \`${uses}\`; a remote worker must offer it${hint}`;
+  const known = [...actions.known].sort().join(', ');
+  const detail = `this server has no action \`${uses}\`, only ${known}; the step waits until a worker offers it${hint}`;
   return { code: 'unknown_action', detail };
 }

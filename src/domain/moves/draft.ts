@@ -83,6 +83,7 @@ export interface EndedAttempt {
   claim_id: string | null;
   claimed_by: string | null;
   started_at: number | null;
+  finished_at: number;
 }
 
 /**

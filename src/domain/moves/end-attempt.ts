@@ -123,5 +123,7 @@ export function recordAttempt(
   error: StoredError | null,
 ): void {
   const { ordinal, attempt, claim_id, claimed_by, started_at } = step;
-  draft.ended.push({ ordinal, attempt, outcome, error, claim_id, claimed_by, started_at });
+  // One that is recorded only when its step is opened again ended long ago.
+  const finished_at = step.finished_at ?? draft.now;
+  draft.ended.push({ ordinal, attempt, outcome, error, claim_id, claimed_by, started_at, finished_at });
 }

@@ -13,7 +13,11 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new AppError('invalid_json', `the body is not JSON: ${describe(text, error as Error)}`);
+    // What begins like neither of JSON's two is most likely one of the other formats.
+    const hint = /^\s*[{[]/.test(text)
+      ? ''
+      : "; if it is YAML, send it with -H 'content-type: application/yaml'";
+    throw new AppError('invalid_json', `the body is not JSON: ${describe(text, error as Error)}${hint}`);
   }
   const problems = findUnsafeNumbers(text).map(({ pointer, literal }) => unsafeNumber(pointer, literal));
   const [before, keys] = [problems.length, inspectValue(value, problems)];

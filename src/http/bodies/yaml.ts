@@ -15,7 +15,11 @@ import { invalidYaml, readYamlTree, type YamlTree } from './yaml-tree.ts';
 export function parseYaml(text: string): unknown {
   const tree = readYamlTree(text);
   if (tree.root === null || (isScalar(tree.root) && tree.root.source === '')) {
-    throw new AppError('invalid_yaml', 'the body is empty; send a job definition');
+    const isComment = text.trim() !== '';
+    const hint = isComment
+      ? 'there is only a comment; curl -d takes out line breaks, --data-binary does not'
+      : '';
+    throw new AppError('invalid_yaml', hint || 'the body is empty; send a job definition');
   }
   const problems: Problem[] = [];
   const value = toValue(tree.root, '', 1, { text, tree, problems });

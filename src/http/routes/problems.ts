@@ -71,6 +71,8 @@ function listPage(): Page {
 function noSuchProblem(given: string): AppError {
   const shown = given.length > 60 ? `${given.slice(0, 60)}…` : given;
   const meant = suggest(given.slice(0, 60), CODES);
-  const hint = meant === null ? '' : `did you mean /problems/${meant}? `;
-  return new AppError('problem_not_found', `there is no problem "${shown}"; ${hint}All are at /problems`);
+  const hint =
+    meant === null ? 'all are at /problems' : `did you mean /problems/${meant}? All are at /problems`;
+  const detail = `there is no problem "${shown}"; ${hint}. Codes of steps and jobs are explained in docs/errors.md`;
+  return new AppError('problem_not_found', detail);
 }

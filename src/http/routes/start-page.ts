@@ -1,11 +1,14 @@
 import type { App } from '../context.ts';
 import { baseUrl, type Page, sendPage } from '../page.ts';
 
-/** `GET /`: where everything is. */
+/** `GET /` and `GET /v1`: where everything is. */
 export function addStartPage(app: App, version: string): void {
-  app.get('/', { schema: { hide: true } }, (request, reply) =>
-    sendPage(request, reply, startPage(version, baseUrl(request))),
-  );
+  // `/v1` too: a server that starts prints it, and who clicks on it should arrive somewhere.
+  for (const path of ['/', '/v1']) {
+    app.get(path, { schema: { hide: true } }, (request, reply) =>
+      sendPage(request, reply, startPage(version, baseUrl(request))),
+    );
+  }
 }
 
 function startPage(version: string, base: string): Page {

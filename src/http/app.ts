@@ -61,6 +61,7 @@ export function createApp(options: AppOptions): App {
   app.addHook('preClose', async () => waits.end());
 
   answerEarly(app, options);
+  endLines(app);
   app.addHook('onResponse', logRequest);
   answerUnknownRoutes(app);
   readBodies(app);
@@ -143,6 +144,14 @@ function answerEarly(app: App, { allowedHosts }: AppOptions): void {
       reply,
       new AppError('shutting_down', 'this server is shutting down; try again, or another one'),
     );
+  });
+}
+
+/** In a terminal the next prompt then stands on a line of its own. */
+function endLines(app: App): void {
+  app.addHook('onSend', async (_request, reply, payload) => {
+    const isJson = /json/.test(String(reply.getHeader('content-type')));
+    return isJson && typeof payload === 'string' && payload !== '' ? `${payload}\n` : payload;
   });
 }
 

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { build as pretty } from 'pino-pretty';
+import { bufferedOutput } from './buffered-output.ts';
 
 export interface LogSettings {
   /** trace, debug, info, warn, error, fatal or silent. */
@@ -37,12 +38,6 @@ export function createLogger(settings: LogSettings): Logger {
       : { destination: settings.destination as NodeJS.WritableStream }),
   });
   return pino({ ...options, formatters: {} }, stream);
-}
-
-// Lines for programs leave together, within 100 ms: a system call for each cost more than the step that it told of.
-// What is fatal, and the end of the process, let nothing wait.
-function bufferedOutput(): DestinationStream {
-  return pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 100 });
 }
 
 /** An error as the log shows it. On that of an idle connection the pool hangs the whole client: pages of nothing. */

@@ -9,13 +9,17 @@ let last: Promise<unknown> = Promise.resolve();
 /**
  * Answers a question about a body. Large ones in YAML and TOML are read in a thread of their own, one at a time, with
  * bounds of time and memory: their readers take seconds for megabytes, in which nothing else would be answered, and a
- * hostile text finds something that takes longer. Throws `payload_too_large` when the bounds do not suffice.
+ * hostile text finds something that takes longer. Throws `payload_too_large` when the bounds do not suffice, and
+ * `bad_request` when `isGone` says at its turn that nobody waits for the answer any more: the others wait for each.
  */
-export async function readApart(question: Question): Promise<Reply> {
+export async function readApart(question: Question, isGone: () => boolean): Promise<Reply> {
   if (question.format === 'json' || question.text.length <= LIMITS.readAtOnceBytes) {
     return await answerQuestion(question);
   }
-  const turn = last.then(() => askThread(question));
+  const turn = last.then(() => {
+    if (isGone()) throw new AppError('bad_request', 'the client has left before its body was read');
+    return askThread(question);
+  });
   last = turn.catch(() => undefined);
   return await turn;
 }

@@ -53,7 +53,7 @@ export async function addLines(request: FastifyRequest, problems: readonly Probl
   const question = { ...bodySource, pointers: problems.map(({ pointer }) => pointer) };
   // Lines are a courtesy: where they cannot be found, the pointers have to do. What finds them in TOML is not what read
   // it, and may stumble over what that took.
-  const reply = await readApart(question).catch(() => null);
+  const reply = await readApart(question, () => hasLeft(request)).catch(() => null);
   const lines = reply?.ok === true ? (reply.value as (number | null)[]) : [];
   return problems.map((problem, index) => {
     const line = problem.line ?? lines[index] ?? null;
@@ -66,12 +66,17 @@ async function read(request: FastifyRequest, format: FormatName, body: Buffer): 
   const { limit, invalid } = FORMATS[format];
   if (format !== 'json' && body.length > limit) throw tooLargeFor(FORMATS[format]);
   const text = decodeBody(body, invalid);
-  const reply = await readApart({ format, text });
+  const reply = await readApart({ format, text }, () => hasLeft(request));
   request.bodySource = { format, text };
   if (reply.ok) return reply.value;
   // What is wrong with the text has its lines already, or there is no text to count them in.
   const errors = reply.code === 'invalid_body' ? await addLines(request, reply.errors) : reply.errors;
   throw new AppError(reply.code, reply.detail, errors);
+}
+
+// The request itself ends with its body; only the connection tells.
+function hasLeft({ raw }: FastifyRequest): boolean {
+  return raw.socket.destroyed;
 }
 
 // Each takes longer to read than JSON does, and a hostile one much longer.

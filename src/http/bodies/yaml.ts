@@ -35,6 +35,7 @@ interface Reading {
 
 function toValue(node: ParsedNode | null, pointer: string, depth: number, reading: Reading): unknown {
   if (node === null) return null;
+  checkTag(node, reading);
   if (isScalar(node)) return scalarValue(node, pointer, reading);
   if (depth > LIMITS.jsonDepth) return report(tooDeep(pointer), node, reading);
   if (isSeq(node)) {
@@ -43,6 +44,30 @@ function toValue(node: ParsedNode | null, pointer: string, depth: number, readin
     );
   }
   return isMap(node) ? mapValue(node, pointer, depth, reading) : null;
+}
+
+/** What the values are of which these tags may be said. */
+const TAGGED: Readonly<Record<string, string>> = {
+  'tag:yaml.org,2002:str': 'string',
+  'tag:yaml.org,2002:int': 'number',
+  'tag:yaml.org,2002:float': 'number',
+  'tag:yaml.org,2002:bool': 'boolean',
+  'tag:yaml.org,2002:null': 'null',
+  'tag:yaml.org,2002:map': 'map',
+  'tag:yaml.org,2002:seq': 'seq',
+};
+
+/** The library takes a value whose tag does not fit for text, or passes over the tag: `!!float 1` would be "1". */
+function checkTag(node: ParsedNode, { text }: Reading): void {
+  if (node.tag === undefined || TAGGED[node.tag] === kindOf(node)) return;
+  const tag = node.tag.replace('tag:yaml.org,2002:', '!!');
+  throw invalidYaml(text, node.range[0], `the value is not what the tag \`${tag}\` says; leave the tag out`);
+}
+
+function kindOf(node: ParsedNode): string {
+  if (isMap(node)) return 'map';
+  if (isSeq(node)) return 'seq';
+  return isScalar(node) && node.value !== null ? typeof node.value : 'null';
 }
 
 function mapValue(node: YAMLMap.Parsed, pointer: string, depth: number, reading: Reading): object {

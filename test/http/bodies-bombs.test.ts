@@ -49,6 +49,13 @@ const toml: Bomb[] = [
   ['too many bytes', `name="${'x'.repeat(8 * MIB)}"`, 413, 'payload_too_large'],
 ];
 
+const json: Bomb[] = [
+  ['brackets', fill('[', 15 * MIB), 422, 'too_deep'],
+  ['brackets that close', fill('[', 7 * MIB) + fill(']', 7 * MIB), 422, 'too_deep'],
+  ['objects in objects', fill('{"a":', 15 * MIB), 422, 'too_deep'],
+  ['brackets in a text', `{"name":"${fill('[\\"', MIB)}"}`, 422, 'invalid_value'],
+];
+
 function laughs(): string {
   const levels = Array.from({ length: 9 }, (_, i) => `a${i}: &a${i} [${fill(`*a${i - 1},`, 40)}]\n`);
   return `a: &a-1 ha\n${levels.join('')}`;
@@ -64,6 +71,7 @@ function keys(): string {
 const SECONDS = 15;
 
 describe.each([
+  ['application/json', json],
   ['application/yaml', yaml],
   ['application/toml', toml],
 ])('a hostile body of %s', (type, bombs) => {

@@ -17,6 +17,19 @@ export function countKeys(text: string): number {
   return keys;
 }
 
+/** Whether a JSON text, or what begins like one, opens more than `most` brackets one inside the other. */
+export function isNestedDeeper(text: string, most: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === OPEN_LIST || code === OPEN_OBJECT) depth++;
+    else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
+    if (depth > most) return true;
+  }
+  return false;
+}
+
 interface Holder {
   above: Holder | null;
   key: string;
@@ -67,6 +80,9 @@ export function findJsonLines(text: string, root: Place): void {
 }
 
 const COLON = 58;
+const QUOTE = 34;
+const [OPEN_LIST, CLOSE_LIST] = [91, 93];
+const [OPEN_OBJECT, CLOSE_OBJECT] = [123, 125];
 const TOKEN = /["{}[\],]/g;
 
 /**

@@ -1,7 +1,7 @@
 import { AppError } from '../../domain/errors.ts';
 import { findUnsafeNumbers } from '../../domain/unsafe-numbers.ts';
-import { inspectValue, refuseProblems, shorten, unsafeNumber } from './body-text.ts';
-import { countKeys, findDuplicateKeys } from './json-text.ts';
+import { inspectValue, refuseProblems, shorten, tooDeep, unsafeNumber } from './body-text.ts';
+import { countKeys, findDuplicateKeys, isNestedDeeper } from './json-text.ts';
 
 /**
  * The value of a JSON text. Throws `invalid_json` with the place of the mistake, or `invalid_body` for a value that
@@ -9,6 +9,8 @@ import { countKeys, findDuplicateKeys } from './json-text.ts';
  */
 export function parseJson(text: string): unknown {
   if (text.trim() === '') throw new AppError('invalid_json', 'the body is empty; send a JSON object');
+  // The engine takes seconds for millions of brackets, in which nothing else would be answered.
+  if (text.length > SEARCHED && isNestedDeeper(text, HOPELESS_DEPTH)) refuseProblems([tooDeep('')]);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -29,6 +31,8 @@ export function parseJson(text: string): unknown {
 }
 
 const SEARCHED = 65_536;
+/** So deep that no place is worth finding, and yet far less than takes the engine any time. */
+const HOPELESS_DEPTH = 10_000;
 
 function describe(text: string, error: Error): string {
   const known = /position (\d+)/.exec(error.message)?.[1];

@@ -33,6 +33,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no way to that address',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there; is it http:// instead of https://?',
   HTTPParserError: 'the answer is no HTTP',
+  // What the library takes for granted of an answer, such as that its status is not 000.
+  ERR_ASSERTION: 'the answer is no HTTP',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer was shorter or longer than it said',

@@ -52,8 +52,10 @@ function definitionsOf(body: Json, problems: Problems): Json[] {
     problems.add('', 'invalid_value', `a batch must be {"jobs": […]}; ${describeValue(body)}`);
     return [];
   }
-  const { jobs, ...others } = body;
-  for (const key of Object.keys(others)) {
+  const { jobs } = body;
+  // Not by taking the others apart: of a million keys that copy takes seconds.
+  for (const key of Object.keys(body)) {
+    if (key === 'jobs') continue;
     if (problems.isFull()) break;
     const shown = key.length > 60 ? `${key.slice(0, 60)}…` : key;
     const detail = `\`${shown}\` is not a field; a batch has \`jobs\` alone, and each job its own fields`;

@@ -200,7 +200,9 @@ async function listen(
   listenTextResolver: (address: string) => string,
 ): Promise<void> {
   try {
-    await app.listen({ host: config.host, port: config.port, listenTextResolver });
+    // By the name the framework would make a second server for ::1, past what guards the first.
+    const host = config.host === 'localhost' ? '127.0.0.1' : config.host;
+    await app.listen({ host, port: config.port, listenTextResolver });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {

@@ -8,7 +8,7 @@ import { tooLarge } from './error-handling.ts';
 import { problemBody } from './problem-details.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-/** What the server below the app is made with; also the one more that HOST=localhost makes, for ::1. */
+/** What the server below the app is made with. */
 export function connectionOptions(patience: Patience) {
   return {
     http: {

@@ -58,6 +58,11 @@ with.said = "\${{ steps.extract.output.rows }}"
     });
   });
 
+  test('keeps the 29th of February, and text that looks like a day that does not exist', async () => {
+    const answer = await send(job('[2028-02-29, "2026-02-30", "due 2026-02-31"]'));
+    expect(answer.json.definition.input).toEqual(['2028-02-29', '2026-02-30', 'due 2026-02-31']);
+  });
+
   test('keeps keys that every object inherits', async () => {
     const answer = await send(job('{constructor = 1, toString = 2, hasOwnProperty = 3}'));
     expect(answer.json.definition.input).toEqual({ constructor: 1, toString: 2, hasOwnProperty: 3 });
@@ -85,6 +90,8 @@ const mistakes: [string, Mistake][] = [
   ],
   ['YAML', { body: 'name: x\n', ...bad(1), says: 'this looks like YAML' }],
   ['JSON', { body: '{"name": "x"}', ...bad(1), says: 'this looks like JSON' }],
+  ['a day that does not exist', { body: job('[1,\n2026-02-30]'), ...bad(4), says: 'there is no such day' }],
+  ['an hour of such a day', { body: job('2027-02-29T00:00:00Z'), ...bad(3), says: 'there is no such day' }],
   ['a zero in front', { body: job('007'), ...bad(3), says: 'illegal leading zero' }],
   ['a control character', { body: 'name = "a\u0001"', ...bad(1), says: 'control' }],
   ['__proto__', { body: job('{a = 1, __proto__ = {b = 1}}'), ...wrong(3), says: '`__proto__` is not taken' }],

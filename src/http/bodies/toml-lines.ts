@@ -1,4 +1,4 @@
-import { type AST, parseTOML } from 'toml-eslint-parser';
+import { type AST, ParseError, parseTOML } from 'toml-eslint-parser';
 import type { Place } from './body-lines.ts';
 
 /**
@@ -46,4 +46,16 @@ function reach(from: Place, keys: readonly (string | number)[], line: number): P
     place = next;
   }
   return place;
+}
+
+/** The line of the first date of a readable TOML text that does not exist; null when each does. */
+export function findImpossibleDate(text: string): number | null {
+  try {
+    parseTOML(text);
+    return null;
+  } catch (error) {
+    // Whatever else the two libraries may not agree on is none of this.
+    if (error instanceof ParseError && /date/.test(error.message)) return error.lineNumber;
+    return null;
+  }
 }

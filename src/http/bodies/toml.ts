@@ -9,9 +9,10 @@ import { inspectValue, refuseProblems, shorten, unsafeNumber } from './body-text
  * The value of a TOML text; its dates and times become RFC 3339 text. Throws `invalid_toml` with the place of the
  * mistake, or `invalid_body` for a value that would not arrive as it was meant.
  */
-export function parseToml(text: string): unknown {
+export async function parseToml(text: string): Promise<unknown> {
   if (text.trim() === '') throw new AppError('invalid_toml', 'the body is empty; send a job definition');
   const value = parseTables(text);
+  if (mayHoldImpossibleDate(text)) await refuseImpossibleDate(text);
   const problems: Problem[] = [];
   inspectValue(value, problems);
   // What is too deep is refused before anything recurses into it.
@@ -19,6 +20,26 @@ export function parseToml(text: string): unknown {
   const converted = convert(value, [], problems);
   refuseProblems(problems);
   return converted;
+}
+
+/** Whether something looks like a day that does not exist, in a value or in a text. */
+function mayHoldImpossibleDate(text: string): boolean {
+  const dates = /\b(\d{4})-(\d\d)-(\d\d)/g;
+  for (let found = dates.exec(text); found !== null; found = dates.exec(text)) {
+    const [year, month, day] = found.slice(1).map(Number) as [number, number, number];
+    if (new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return true;
+  }
+  return false;
+}
+
+/** The library that reads takes the 30th of February for the 2nd of March; the one that knows places refuses it. */
+async function refuseImpossibleDate(text: string): Promise<void> {
+  const { findImpossibleDate } = await import('./toml-lines.ts');
+  const line = findImpossibleDate(text);
+  if (line === null) return;
+  const detail = 'there is no such day; correct the date, or put it in quotes if it is meant as text';
+  const problem = { pointer: '', code: 'invalid_toml', detail, line };
+  throw new AppError('invalid_toml', `the body is not TOML: line ${line}: ${detail}`, [problem]);
 }
 
 function parseTables(text: string): unknown {

@@ -176,10 +176,14 @@ describe('a job of 10,000 steps', () => {
       2,
     ],
   ])('%s is taken quickly', (_, body, levels) => {
-    const before = performance.now();
-    const result = normaliseJob(body, actions);
-    // Ten times what it takes on an idle machine: this is to notice what grows with the square of the steps.
-    expect(performance.now() - before).toBeLessThan(1500);
-    expect(result.ok && result.job.levels.length).toBe(levels);
+    // Ten times what it takes on an idle machine: this is to notice what grows with the square of the steps. Processor
+    // time, and the least of three: others use the machine too.
+    const spent = [1, 2, 3].map(() => {
+      const before = process.cpuUsage();
+      const result = normaliseJob(body, actions);
+      expect(result.ok && result.job.levels.length).toBe(levels);
+      return process.cpuUsage(before).user / 1000;
+    });
+    expect(Math.min(...spent)).toBeLessThan(1500);
   });
 });

@@ -35,13 +35,10 @@ export async function inOneStatement<Result>(
   db: Kysely<Tables>,
   body: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  return retried(
-    () => body(db as Tx),
-    () => false,
-  );
+  return retried(() => body(db as Tx));
 }
 
-async function retried<Result>(run: () => Promise<Result>, isCommitting: () => boolean): Promise<Result> {
+async function retried<Result>(run: () => Promise<Result>, isCommitting = () => false): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await run();

@@ -123,6 +123,8 @@ create table step (
   started_at timestamp with time zone,
   finished_at timestamp with time zone,
   wake_at timestamp with time zone,
+  claim_ttl_ms integer,
+  claim_request text,
   constraint step_pkey PRIMARY KEY (job_id, ordinal),
   constraint step_name_unique_in_job UNIQUE (job_id, name),
   constraint step_job_id_fkey FOREIGN KEY (job_id) REFERENCES job(id) ON DELETE CASCADE,
@@ -143,6 +145,7 @@ create table step (
   fillfactor=70
 );
 
+CREATE INDEX step_claim_request ON step USING btree (claimed_by, claim_request) WHERE ((status = 'running'::text) AND (claim_request IS NOT NULL));
 CREATE INDEX step_held ON step USING btree (job_id, ordinal) WHERE ((status = 'pending'::text) AND (unmet = 0) AND (NOT undecided));
 CREATE INDEX step_ready ON step USING btree (queue, uses, priority DESC, turn) WHERE (status = 'ready'::text);
 CREATE INDEX step_running ON step USING btree (claim_expires_at) WHERE (status = 'running'::text);
@@ -173,8 +176,11 @@ create table worker (
   lock_key integer generated always as identity not null,
   started_at timestamp with time zone default clock_timestamp() not null,
   last_seen_at timestamp with time zone default clock_timestamp() not null,
+  labels jsonb default '{}'::jsonb not null,
+  command text default 'run'::text not null,
   constraint worker_pkey PRIMARY KEY (id),
-  constraint worker_kind_known CHECK (kind = 'server'::text),
+  constraint worker_command_known CHECK (command = ANY (ARRAY['run'::text, 'drain'::text, 'stop'::text])),
+  constraint worker_kind_known CHECK (kind = ANY (ARRAY['server'::text, 'remote'::text])),
   constraint worker_slots_positive CHECK (slots > 0)
 ) with (
   fillfactor=10

@@ -1,25 +1,13 @@
 import { Type } from 'typebox';
-import { DURATION_PATTERN, formatDuration } from '../domain/duration.ts';
+import { formatDuration } from '../domain/duration.ts';
 import { DEFAULTS, LIMITS, NAMES } from '../domain/limits.ts';
 import { EXAMPLE_DEFINITION, EXAMPLE_SHORT_DEFINITION } from './example-definition.ts';
-import { AnyJson, Dictionary, Named, OneOf } from './scalars.ts';
+import { AnyJson, Dictionary, Duration, Named, OneOf } from './scalars.ts';
 
 /**
  * What a client submits. The document shows this; the body itself is checked by `domain/job-definition/`, which says
  * more than a schema can: what was meant, where the cycle is. A test holds the two together.
  */
-
-/** A duration in a body: text such as "1h30m", or whole seconds, of which there are at least `seconds`. */
-function Duration(description: string, examples: string[], seconds = 1) {
-  return Type.Unsafe<string | number>({
-    anyOf: [
-      { type: 'string', pattern: `${DURATION_PATTERN.source}|^\\d+$` },
-      { type: 'integer', minimum: seconds },
-    ],
-    description: `${description} Units \`d h m s ms\`, such as "1h30m", or whole seconds.`,
-    examples,
-  });
-}
 
 function Default(fallback: unknown): string {
   return `Default ${JSON.stringify(fallback)}.`;

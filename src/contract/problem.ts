@@ -35,6 +35,19 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'Stable code; branch on this.' }),
     instance: Type.String({ description: 'The path that was asked for.' }),
     request_id: Type.String({ description: "Also in the header `x-request-id` and in the server's log." }),
+    reason: Type.Optional(
+      Type.String({
+        description: 'With `claim_lost`: how the claim ended, as a word.',
+        examples: ['expired'],
+      }),
+    ),
+    expected_offset: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'With `expected_offset`: where the log of the attempt ends.',
+        examples: [80],
+      }),
+    ),
     errors: Type.Array(Named(ProblemEntry), {
       description: 'Each thing that is wrong, at most 100; empty when `detail` says it all.',
     }),

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox';
+import { DURATION_PATTERN } from '../domain/duration.ts';
 import type { Json } from '../domain/json.ts';
 
 /** A schema or null. Written as a list of types, which serialises faster than a union. */
@@ -26,6 +27,18 @@ export function OneOf<const Word extends string>(
 /** Any JSON value: what users give and get as they like. */
 export function AnyJson(description: string): TUnsafe<Json> {
   return Type.Unsafe<Json>({ description });
+}
+
+/** A duration in a body: text such as "1h30m", or whole seconds, of which there are at least `seconds`. */
+export function Duration(description: string, examples: string[], seconds = 1) {
+  return Type.Unsafe<string | number>({
+    anyOf: [
+      { type: 'string', pattern: `${DURATION_PATTERN.source}|^\\d+$` },
+      { type: 'integer', minimum: seconds },
+    ],
+    description: `${description} Units \`d h m s ms\`, such as "1h30m", or whole seconds.`,
+    examples,
+  });
 }
 
 /** A whole number that is not negative. */

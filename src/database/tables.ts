@@ -84,6 +84,8 @@ export interface StepTable {
   claim_id: string | null;
   claimed_by: string | null;
   claim_expires_at: Date | null;
+  claim_ttl_ms: number | null;
+  claim_request: string | null;
   progress: number | null;
   output: JsonColumn<Json>;
   error: JsonColumn<StoredError | null>;
@@ -119,12 +121,14 @@ export interface StepLogTable {
 
 export interface WorkerTable {
   id: string;
-  kind: 'server';
+  kind: 'server' | 'remote';
   name: string;
   version: string;
   uses: string[];
   queues: string[] | null;
   slots: number;
+  labels: ColumnType<Record<string, string>, string | undefined, string>;
+  command: ColumnType<'run' | 'drain' | 'stop', 'run' | undefined, 'run' | 'drain' | 'stop'>;
   lock_key: Generated<number>;
   started_at: Generated<Date>;
   last_seen_at: Generated<Date>;

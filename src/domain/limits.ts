@@ -61,6 +61,23 @@ export const LIMITS = {
   cleanupTime: 20 * SECOND,
   /** (queue, action) pairs looked at by one claim. */
   claimPairs: 32,
+  /** Claims that one request may ask for, extend or settle. */
+  claimsPerRequest: 1_000,
+  claimRequestLength: 100,
+  claimTtlMin: 1 * SECOND,
+  claimTtlMax: 1 * HOUR,
+  /** Claim requests that wait at the same time at one server. */
+  claimsWaiting: 2_000,
+  usesPerWorker: 100,
+  queuesPerWorker: 100,
+  slotsPerWorker: 10_000,
+  workerNameLength: 200,
+  workerVersionLength: 100,
+  errorMessageLength: 10_000,
+  /** A batch of outcomes. */
+  settleBodyBytes: 32 * MIB,
+  /** One output as JSON with what stands around it. */
+  claimBodyBytes: 1 * MIB,
   /** Request line and headers of one request. */
   headerBytes: 16 * KIB,
   headerCount: 100,

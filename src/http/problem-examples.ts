@@ -1,3 +1,4 @@
+import { EXAMPLE_CLAIM_ID, EXAMPLE_WORKER_ID } from '../contract/claim.ts';
 import { EXAMPLE_JOB_ID } from '../contract/example-job.ts';
 import type { ErrorCode, Problem } from '../domain/errors.ts';
 
@@ -112,6 +113,30 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   job_not_retryable: {
     asked: `POST ${JOB}/retry`,
     detail: 'the job is queued; only a failed or cancelled job can be retried',
+  },
+  worker_not_found: {
+    asked: 'POST /v1/claims',
+    detail: `there is no worker with the id ${EXAMPLE_WORKER_ID}; register with POST /v1/workers`,
+  },
+  claim_not_found: {
+    asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/complete`,
+    detail: 'there is no such claim, or its job has been deleted',
+  },
+  claim_lost: {
+    asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/complete`,
+    detail: 'the claim expired and the step was given to others; drop this result',
+  },
+  claim_settled: {
+    asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/fail`,
+    detail: 'the claim has ended by complete already; what was said first stands',
+  },
+  expected_offset: {
+    asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/log?offset=120`,
+    detail: 'the log of this attempt ends at 80; send from there',
+  },
+  too_many_waiting: {
+    asked: 'POST /v1/claims',
+    detail: '2000 requests for claims wait here already; try again in a second, or at another server',
   },
   payload_too_large: {
     asked: `POST ${JOB}/cancel`,

@@ -101,6 +101,36 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
     means: 'Only a failed or cancelled job can be retried; this one goes on or has succeeded.',
     remedy: 'To do the same work once more, submit the definition again as a new job.',
   },
+  worker_not_found: {
+    means:
+      'No worker has this id: it was never registered here, or was silent for so long that it was forgotten.',
+    remedy:
+      'Register with `POST /v1/workers` and go on with the id of the answer. Claims that still run stay valid.',
+  },
+  claim_not_found: {
+    means: 'No claim has this id: it is not whole, or its job has been deleted.',
+    remedy:
+      'Give the `id` of a claim as it came. If it did come like that, drop the work: nobody waits for it.',
+  },
+  claim_lost: {
+    means:
+      'The claim is no longer valid: it expired and the step was given back, its time was over, or its job was ' +
+      'cancelled. Somebody else may have the step by now, so nothing about it is taken from here any more.',
+    remedy: 'Stop the work and drop the result. Extend claims in time, or ask for a longer `ttl`.',
+  },
+  claim_settled: {
+    means: 'The claim has ended already, by another call than this one. What was said first stands.',
+    remedy: 'Drop it. Repeating the same call is harmless and gives the first answer again.',
+  },
+  expected_offset: {
+    means: 'The bytes would leave a gap in the log: those before them have not arrived.',
+    remedy: 'Send from the offset that `detail` and `expected_offset` name.',
+  },
+  too_many_waiting: {
+    means: 'So many requests for claims wait at this server that it takes no more of them.',
+    remedy:
+      'Try again after the seconds in `Retry-After`, at another server, or with a larger `max` and fewer workers.',
+  },
   payload_too_large: {
     means: 'The body is larger than this call takes. It was not read to its end.',
     remedy:

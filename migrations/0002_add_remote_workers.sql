@@ -14,6 +14,9 @@ alter table step
   -- The `request_id` under which the current or last claim was asked for.
   add column claim_request text;
 
+-- It had settled its step, which was then opened again by hand: a worker that asks anew gets the answer it got then.
+alter table attempt add column settled boolean not null default false;
+
 -- The same request again, after an answer that was lost, gets the claims that it got before.
 create index step_claim_request on step (claimed_by, claim_request)
   where status = 'running' and claim_request is not null;

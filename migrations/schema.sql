@@ -10,6 +10,7 @@ create table attempt (
   claimed_by uuid,
   started_at timestamp with time zone,
   finished_at timestamp with time zone not null,
+  settled boolean default false not null,
   constraint attempt_pkey PRIMARY KEY (job_id, ordinal, attempt),
   constraint attempt_outcome_known CHECK (outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'timed_out'::text, 'lost'::text, 'released'::text, 'cancelled'::text]))
 );

@@ -101,6 +101,7 @@ export interface AttemptTable {
   ordinal: number;
   attempt: number;
   outcome: AttemptOutcome;
+  settled: Generated<boolean>;
   error: JsonColumn<StoredError | null>;
   claim_id: string | null;
   claimed_by: string | null;

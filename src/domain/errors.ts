@@ -53,16 +53,26 @@ export type ErrorCode =
   | 'shutting_down'
   | 'internal_error';
 
+/** What problem documents of a few codes say besides, for programs. */
+export interface ProblemMembers {
+  /** With `claim_lost`: how the claim ended, as a word. */
+  reason?: string;
+  /** With `expected_offset`: where the log ends, in bytes. */
+  expected_offset?: number;
+}
+
 /** "This request ends here": thrown by operations and routes, answered as a problem document. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: Problem[];
+  readonly members: ProblemMembers;
 
-  constructor(code: ErrorCode, detail: string, errors: Problem[] = []) {
+  constructor(code: ErrorCode, detail: string, errors: Problem[] = [], members: ProblemMembers = {}) {
     super(detail);
     this.name = 'AppError';
     this.code = code;
     this.errors = errors;
+    this.members = members;
   }
 }
 

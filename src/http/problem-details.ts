@@ -55,6 +55,7 @@ export function problemBody(error: AppError, instance: string, requestId: string
     code: error.code,
     instance,
     request_id: requestId,
+    ...error.members,
     errors: error.errors
       .slice(0, LIMITS.errorsPerProblem)
       // A pointer names a key as it came, which strict readers of JSON may not be able to decode.
@@ -64,9 +65,9 @@ export function problemBody(error: AppError, instance: string, requestId: string
 
 /** A problem document as it is really answered, for people to read. */
 export function exampleProblem(code: ErrorCode): ProblemBody {
-  const { asked, detail, errors = [] } = PROBLEM_EXAMPLES[code];
+  const { asked, detail, errors = [], members } = PROBLEM_EXAMPLES[code];
   const [, url = ''] = asked.split(' ');
-  return problemBody(new AppError(code, detail, errors), pathOf(url), EXAMPLE_REQUEST_ID);
+  return problemBody(new AppError(code, detail, errors, members), pathOf(url), EXAMPLE_REQUEST_ID);
 }
 
 /** Answers with the problem document of an error. */

@@ -1,6 +1,6 @@
 import { EXAMPLE_CLAIM_ID, EXAMPLE_WORKER_ID } from '../contract/claim.ts';
 import { EXAMPLE_JOB_ID } from '../contract/example-job.ts';
-import type { ErrorCode, Problem } from '../domain/errors.ts';
+import type { ErrorCode, Problem, ProblemMembers } from '../domain/errors.ts';
 
 export const EXAMPLE_REQUEST_ID = '0191b0c8-5c1e-7d0a-b8a4-7a2f4f0e9b11';
 
@@ -10,6 +10,7 @@ export interface ProblemExample {
   asked: string;
   detail: string;
   errors?: Problem[];
+  members?: ProblemMembers;
 }
 
 const JOB = `/v1/jobs/${EXAMPLE_JOB_ID}`;
@@ -125,6 +126,7 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   claim_lost: {
     asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/complete`,
     detail: 'the claim expired and the step was given to others; drop this result',
+    members: { reason: 'expired' },
   },
   claim_settled: {
     asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/fail`,
@@ -133,6 +135,7 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
   expected_offset: {
     asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/log?offset=120`,
     detail: 'the log of this attempt ends at 80; send from there',
+    members: { expected_offset: 80 },
   },
   too_many_waiting: {
     asked: 'POST /v1/claims',

@@ -57,9 +57,11 @@ function heldAttempt(step: ReadStep): AttemptBody {
   };
 }
 
-function outcomeOf({ status, error }: ReadStep): string {
-  if (status === 'failed' && error?.code === 'timeout') return 'timed_out';
-  return status;
+// By the reason, which the engine gives; the code of an error may be a worker's own word.
+function outcomeOf({ status, reason }: ReadStep): string {
+  if (status !== 'failed') return status;
+  if (reason === 'timed_out') return reason;
+  return reason === 'claim_lost_limit' ? 'lost' : status;
 }
 
 function jobOf(step: ReadStep) {

@@ -20,6 +20,8 @@ const STEP_KINDS = {
   claim_id: 'uuid',
   claimed_by: 'uuid',
   claim_expires_at: 'instant',
+  claim_ttl_ms: 'int4',
+  claim_request: 'text',
   progress: 'float8',
   error: 'jsonb',
   turn: 'instant',
@@ -60,6 +62,8 @@ const UNSEEN: ReadonlySet<string> = new Set([
   'failed_above',
   'turn',
   'claim_expires_at',
+  'claim_ttl_ms',
+  'claim_request',
 ]);
 
 interface StepChange {
@@ -185,6 +189,7 @@ function insertAttempts(drafts: readonly JobDraft[]): RawBuilder<unknown> {
     ordinal: 'int4',
     attempt: 'int4',
     outcome: 'text',
+    settled: 'bool',
     error: 'jsonb',
     claim_id: 'uuid',
     claimed_by: 'uuid',

@@ -77,7 +77,7 @@ describe('the end of an attempt', () => {
   it('by timeout counts as a failure that may be retried', () => {
     expect(endedBy({ kind: 'timed_out' }).step).toMatchObject({
       status: 'failed',
-      reason: 'timeout',
+      reason: 'timed_out',
       failures: 1,
     });
     const { step, draft } = endedBy({ kind: 'timed_out' }, { max_attempts: 2 });
@@ -118,6 +118,16 @@ describe('the end of an attempt', () => {
       status: 'failed',
       reason: 'claim_lost_limit',
     });
+  });
+
+  it("by a worker's own error never has a reason that only the engine gives", () => {
+    const reasonOf = (code: string) =>
+      endedBy({ ...FAILED, retryable: false, error: { code, message: '' } }).step.reason;
+    expect(['timeout', 'timed_out', 'claim_lost_limit'].map(reasonOf)).toEqual([
+      'timeout',
+      'failed',
+      'failed',
+    ]);
   });
 
   it('parked is no end: the same attempt waits until its instant', () => {

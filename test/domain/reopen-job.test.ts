@@ -122,8 +122,9 @@ describe('a retry by hand', () => {
     expect(outcomeOf(succeeded)).toBe('succeeded');
     expect(outcomeOf({ status: 'cancelled', attempt: 1 })).toBe('cancelled');
     expect(outcomeOf(failed)).toBe('failed');
-    expect(outcomeOf({ ...failed, error: { code: 'timeout', message: '' } })).toBe('timed_out');
-    expect(outcomeOf({ ...failed, error: { code: 'claim_lost_limit', message: '' } })).toBe('lost');
+    expect(outcomeOf({ ...failed, reason: 'timed_out' })).toBe('timed_out');
+    expect(outcomeOf({ ...failed, reason: 'claim_lost_limit' })).toBe('lost');
+    expect(outcomeOf({ ...failed, error: { code: 'timed_out', message: '' } })).toBe('failed');
     expect(outcomeOf({ status: 'failed', attempt: 0 })).toBeUndefined();
     expect(outcomeOf({ status: 'skipped', attempt: 1 })).toBeUndefined();
   });

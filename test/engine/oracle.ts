@@ -261,8 +261,8 @@ function end(step: OracleStep, status: Status, reason: string | null): void {
   Object.assign(step, { status, reason, undecided: false, progress: null });
 }
 
-function fail(job: OracleJob, step: OracleStep, code: string): void {
-  end(step, 'failed', code);
+function fail(job: OracleJob, step: OracleStep, code: string, reason: string = code): void {
+  end(step, 'failed', reason);
   step.error = code;
   if (step.continue_on_error) return;
   job.failedNow = true;
@@ -301,7 +301,7 @@ export function endAttempt(job: OracleJob, step: OracleStep, how: End): void {
       step.losses = 0;
       const isLast = (how.kind === 'failed' && !how.retryable) || step.failures >= step.max_attempts;
       const asked = how.kind === 'failed' ? how.retry_after_ms : 0;
-      if (isLast) fail(job, step, code);
+      if (isLast) fail(job, step, code, how.kind === 'timed_out' ? 'timed_out' : code);
       else runAgain(step, how.kind, code, Math.max(step.retry_delay_ms, asked));
     }
   }
@@ -366,7 +366,7 @@ function reopen(step: OracleStep): void {
 }
 
 function lastOutcome(step: OracleStep): Outcome {
-  if (step.error === 'timeout' && step.status === 'failed') return 'timed_out';
-  if (step.error === 'claim_lost_limit') return 'lost';
+  if (step.reason === 'timed_out') return 'timed_out';
+  if (step.reason === 'claim_lost_limit') return 'lost';
   return step.status as Outcome;
 }

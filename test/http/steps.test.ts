@@ -138,10 +138,13 @@ describe('GET /v1/jobs/{id}/steps/{name}', () => {
   });
 
   test('tells how the last attempt ended once the step is over', async () => {
+    const over = { status: 'failed', attempt: 1, started_at: NOW } as const;
     const timeout = JSON.stringify({ code: 'timeout', message: 'too slow' });
     const id = await storeJob(api.store, { status: 'running', started_at: NOW }, [
       { name: 'good', status: 'succeeded', attempt: 1, started_at: NOW },
-      { name: 'slow', status: 'failed', attempt: 1, started_at: NOW, error: timeout },
+      { name: 'slow', ...over, reason: 'timed_out', error: timeout },
+      { name: 'lost', ...over, reason: 'claim_lost_limit' },
+      { name: 'own', ...over, reason: 'timeout', error: timeout },
       { name: 'bad', status: 'failed', attempt: 1, started_at: NOW, error: '{"code":"x","message":"y"}' },
       { name: 'never', status: 'skipped' },
     ]);
@@ -151,6 +154,9 @@ describe('GET /v1/jobs/{id}/steps/{name}', () => {
       { attempt: 1, outcome: 'succeeded', finished_at: expect.any(String) },
     ]);
     expect(await attempts('slow')).toMatchObject([{ outcome: 'timed_out', error: { code: 'timeout' } }]);
+    expect(await attempts('lost')).toMatchObject([{ outcome: 'lost' }]);
+    // A code that a worker gave, which is no business of the engine.
+    expect(await attempts('own')).toMatchObject([{ outcome: 'failed' }]);
     expect(await attempts('bad')).toMatchObject([{ outcome: 'failed' }]);
     expect(await attempts('never')).toEqual([]);
   });

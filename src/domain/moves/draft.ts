@@ -63,6 +63,9 @@ export interface StepState {
   claim_id: string | null;
   claimed_by: string | null;
   claim_expires_at: number | null;
+  /** Not read, only written when a claim is granted. They matter while that runs, and may be lost afterwards. */
+  claim_ttl_ms?: number | null;
+  claim_request?: string | null;
   progress: number | null;
   /** Not read, only written: absent means as it was. It may be large, and no decision looks at it. */
   output?: Json;
@@ -74,11 +77,12 @@ export interface StepState {
   wake_at: number | null;
 }
 
-/** An attempt that ended without settling its step: one row of history. */
+/** An attempt that ended without settling its step, or had settled one that is opened again: a row of history. */
 export interface EndedAttempt {
   ordinal: number;
   attempt: number;
   outcome: 'succeeded' | 'failed' | 'timed_out' | 'lost' | 'released' | 'cancelled';
+  settled: boolean;
   error: StoredError | null;
   claim_id: string | null;
   claimed_by: string | null;

@@ -13,8 +13,8 @@ export type AttemptEnd =
   | { kind: 'timed_out' }
   /** Not over: the same attempt succeeds with this output when its timer, a duration or an instant, is due. */
   | { kind: 'parked'; for_ms?: number; until?: number; output: Json }
-  /** Given back by its worker, uncharged. */
-  | { kind: 'released'; delay_ms?: number }
+  /** Given back, uncharged: by its worker, or because of what `error` says. */
+  | { kind: 'released'; delay_ms?: number; error?: StoredError }
   /** Its worker died, or its claim expired. */
   | { kind: 'lost' };
 
@@ -44,7 +44,7 @@ export function endAttempt(draft: JobDraft, step: StepState, end: AttemptEnd, ra
       endFailed(draft, step, { error: timeoutError(step), retryable: true, timedOut: true }, random);
       return;
     case 'released':
-      endReleased(draft, step, end.delay_ms ?? 0);
+      endReleased(draft, step, end);
       return;
     case 'lost':
       endLost(draft, step, random);
@@ -69,7 +69,7 @@ function endFailed(draft: JobDraft, step: StepState, failure: Failure, random: n
   const failures = step.failures + 1;
   changeStep(draft, step, { failures, losses: 0 });
   if (!failure.retryable || failures >= step.max_attempts) {
-    failStep(draft, step, failure.error);
+    failStep(draft, step, failure.error, failure.timedOut ? 'timed_out' : undefined);
     return;
   }
   recordAttempt(draft, step, failure.timedOut ? 'timed_out' : 'failed', failure.error);
@@ -77,11 +77,15 @@ function endFailed(draft: JobDraft, step: StepState, failure: Failure, random: n
   tryAgain(draft, step, delay, failure.error);
 }
 
-function endReleased(draft: JobDraft, step: StepState, askedDelay: number): void {
+function endReleased(
+  draft: JobDraft,
+  step: StepState,
+  { delay_ms = 0, error = null }: { delay_ms?: number; error?: StoredError | null },
+): void {
   const releases = step.releases + 1;
-  recordAttempt(draft, step, 'released', null);
+  recordAttempt(draft, step, 'released', error);
   changeStep(draft, step, { releases });
-  const delay = Math.max(askedDelay, Math.max(0, releases - RELEASES_WITHOUT_DELAY) * RELEASE_DELAY_MS);
+  const delay = Math.max(delay_ms, Math.max(0, releases - RELEASES_WITHOUT_DELAY) * RELEASE_DELAY_MS);
   tryAgain(draft, step, delay, null);
 }
 
@@ -93,10 +97,8 @@ function endLost(draft: JobDraft, step: StepState, random: number): void {
   };
   changeStep(draft, step, { losses });
   if (losses > step.max_losses) {
-    failStep(draft, step, {
-      code: 'claim_lost_limit',
-      message: `lost ${losses} times in a row, more than max_losses (${step.max_losses}) allows; it may be what ends its worker`,
-    });
+    const message = `lost ${losses} times in a row, more than max_losses (${step.max_losses}) allows; it may be what ends its worker`;
+    failStep(draft, step, { code: 'claim_lost_limit', message }, 'claim_lost_limit');
     return;
   }
   recordAttempt(draft, step, 'lost', error);
@@ -115,15 +117,26 @@ export function wakeStep(draft: JobDraft, step: StepState): void {
   else hold(draft, step);
 }
 
-/** Keeps the current attempt as a row of history. */
+/** Keeps the current attempt as a row of history; `settled`: it had settled its step, which is opened again. */
 export function recordAttempt(
   draft: JobDraft,
   step: StepState,
   outcome: EndedAttempt['outcome'],
   error: StoredError | null,
+  settled = false,
 ): void {
   const { ordinal, attempt, claim_id, claimed_by, started_at } = step;
   // One that is recorded only when its step is opened again ended long ago.
   const finished_at = step.finished_at ?? draft.now;
-  draft.ended.push({ ordinal, attempt, outcome, error, claim_id, claimed_by, started_at, finished_at });
+  draft.ended.push({
+    ordinal,
+    attempt,
+    outcome,
+    settled,
+    error,
+    claim_id,
+    claimed_by,
+    started_at,
+    finished_at,
+  });
 }

@@ -1,3 +1,4 @@
+import type { StoredError } from '../errors.ts';
 import { changeStep, type JobDraft, moveStep, type StepState } from './draft.ts';
 
 /** Whether a failure of this step fails the job and what is below it. */
@@ -89,9 +90,20 @@ export function decideStep(draft: JobDraft, step: StepState, decision: Decision)
   else moveStep(draft, step, 'skipped', { reason: 'condition_false' });
 }
 
-/** Fails a step for good and notes on the job what failed it, if it does. */
-export function failStep(draft: JobDraft, step: StepState, error: NonNullable<StepState['error']>): void {
-  moveStep(draft, step, 'failed', { reason: error.code, error });
+/** Reasons that only the engine gives; should a worker use such a word as its code, it does not become the reason. */
+const ENGINE_REASONS = ['timed_out', 'claim_lost_limit'];
+
+/**
+ * Fails a step for good and notes on the job what failed it, if it does. The reason is the error's code, unless the
+ * engine gives one of its own.
+ */
+export function failStep(
+  draft: JobDraft,
+  step: StepState,
+  error: StoredError,
+  reason: string = ENGINE_REASONS.includes(error.code) ? 'failed' : error.code,
+): void {
+  moveStep(draft, step, 'failed', { reason, error });
   if (step.continue_on_error) return;
   const { job } = draft;
   draft.failedNow = true;

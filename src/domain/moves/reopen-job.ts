@@ -48,7 +48,7 @@ function stepsToReopen(draft: JobDraft): StepState[] {
 
 function reopenStep(draft: JobDraft, step: StepState): void {
   if (step.attempt > 0 && step.status !== 'skipped')
-    recordAttempt(draft, step, lastOutcome(step), step.error);
+    recordAttempt(draft, step, lastOutcome(step), step.error, true);
   moveStep(draft, step, 'pending', {
     reason: 'needs',
     failures: 0,
@@ -77,6 +77,6 @@ function countNeedsAnew(draft: JobDraft, step: StepState, needs: number[]): void
 
 function lastOutcome(step: StepState): EndedAttempt['outcome'] {
   if (step.status === 'succeeded' || step.status === 'cancelled') return step.status;
-  if (step.error?.code === 'timeout') return 'timed_out';
-  return step.error?.code === 'claim_lost_limit' ? 'lost' : 'failed';
+  if (step.reason === 'timed_out') return 'timed_out';
+  return step.reason === 'claim_lost_limit' ? 'lost' : 'failed';
 }

@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'job_not_terminal'
   | 'job_not_retryable'
   | 'worker_not_found'
+  | 'worker_is_server'
   | 'claim_not_found'
   | 'claim_lost'
   | 'claim_settled'

@@ -27,6 +27,7 @@ export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_
   job_not_terminal: { status: 409, title: 'The job is not over' },
   job_not_retryable: { status: 409, title: 'The job cannot be retried' },
   worker_not_found: { status: 404, title: 'No such worker' },
+  worker_is_server: { status: 409, title: 'The worker is a server' },
   claim_not_found: { status: 404, title: 'No such claim' },
   claim_lost: { status: 409, title: 'The claim is lost' },
   claim_settled: { status: 409, title: 'The claim has ended otherwise' },

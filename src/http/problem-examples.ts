@@ -119,6 +119,11 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
     asked: 'POST /v1/claims',
     detail: `there is no worker with the id ${EXAMPLE_WORKER_ID}; register with POST /v1/workers`,
   },
+  worker_is_server: {
+    asked: `DELETE /v1/workers/${EXAMPLE_WORKER_ID}`,
+    detail:
+      'this is the pool of the server media-3:4711, which comes and goes with it; stop that server instead',
+  },
   claim_not_found: {
     asked: `POST /v1/claims/${EXAMPLE_CLAIM_ID}/complete`,
     detail: 'there is no such claim, or its job has been deleted',

@@ -107,6 +107,14 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
     remedy:
       'Register with `POST /v1/workers` and go on with the id of the answer. Claims that still run stay valid.',
   },
+  worker_is_server: {
+    means:
+      'This worker is the pool of a server itself. It comes and goes with the server, and is neither drained, removed ' +
+      'nor kept alive by calls.',
+    remedy:
+      'Stop that server (SIGTERM): it takes no more steps, lets those that run finish, and gives back the rest. A ' +
+      'program of yours registers for itself, with `POST /v1/workers`.',
+  },
   claim_not_found: {
     means: 'No claim has this id: it is not whole, or its job has been deleted.',
     remedy:

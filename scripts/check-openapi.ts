@@ -15,8 +15,11 @@ export async function servedDocument(): Promise<Record<string, unknown>> {
   const db = createDatabase(createPool({ connection, max: 1, applicationName: 'holdfast check' }));
   const outbound = createOutbound({ allow: [], userAgent: `holdfast/${packageJson.version}` });
   const catalogue = createCatalogue({ actions: ALL_ACTIONS, shellEnv: [], environment: {}, outbound });
+  const store = { db, wakeUps: createWakeUps() };
   const app = createApp({
-    store: { db, wakeUps: createWakeUps() },
+    store,
+    vital: store,
+    claimTtlMs: 30_000,
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
     log: createLogger({ level: 'silent', pretty: false }),

@@ -81,6 +81,8 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const stopping = new AbortController();
   const app = createApp({
     store,
+    vital,
+    claimTtlMs: config.claimTtlMs,
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
     log,

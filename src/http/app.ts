@@ -37,6 +37,10 @@ import { compileValidator, formatSchemaErrors } from './validation.ts';
 
 export interface AppOptions extends HealthFacts {
   store: Store;
+  /** The same database over connections of its own, for signs of life, which must never wait behind work. */
+  vital: Store;
+  /** How long a claim is valid when its request does not say. */
+  claimTtlMs: number;
   /** What this server knows of actions. */
   actionChecks: ActionChecks;
   /** The same for documents: the actions that are on. */
@@ -52,7 +56,7 @@ export interface AppOptions extends HealthFacts {
 
 /** The HTTP API; the caller lets it listen. */
 export function createApp(options: AppOptions): App {
-  const { store, actionChecks, patience = PATIENCE } = options;
+  const { store, vital, claimTtlMs, actionChecks, patience = PATIENCE } = options;
   const app = createServer(options.log, patience);
   markAnswers(app);
   watchConnections(app, patience);
@@ -68,6 +72,8 @@ export function createApp(options: AppOptions): App {
   describeRoutes(app, options.version, options.actions);
   const context: RouteContext = {
     store,
+    vital,
+    claimTtlMs,
     actionChecks,
     waits,
     readOffers: async () => ({ live: await readOffers(store.db), builtIn: [...actionChecks.builtin] }),

@@ -18,6 +18,10 @@ export type App = FastifyInstance<
 /** What routes work with. */
 export interface RouteContext {
   store: Store;
+  /** The same database over connections of its own, for signs of life. */
+  vital: Store;
+  /** How long a claim is valid when its request does not say. */
+  claimTtlMs: number;
   actionChecks: ActionChecks;
   waits: JobWaits;
   /** What live workers take at this moment. */

@@ -49,6 +49,8 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
   const store = options.store ?? { db: database.db, wakeUps: createWakeUps() };
   const app = createApp({
     store,
+    vital: store,
+    claimTtlMs: 30_000,
     actionChecks: ACTIONS,
     actions: [],
     log: createLogger({ level: 'silent', pretty: false }),

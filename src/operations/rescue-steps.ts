@@ -1,6 +1,7 @@
 import type { Store } from '../database/store.ts';
+import type { StoredError } from '../domain/errors.ts';
 import type { JobDraft } from '../domain/moves/draft.ts';
-import { endAttempt } from '../domain/moves/end-attempt.ts';
+import { type AttemptEnd, endAttempt } from '../domain/moves/end-attempt.ts';
 import { findExpiredClaims, findStepsOfWorker, type RunningStep } from '../repositories/find-due.ts';
 import { advanceJobs } from './advance-jobs.ts';
 import { changeDue, draftsOfSteps } from './change-free-jobs.ts';
@@ -23,10 +24,23 @@ export function rescueWorker(store: Store, workerId: string, limit: number = BAT
   return giveBack(store, limit, 'dead', (except) => findStepsOfWorker(store.db, workerId, limit, except));
 }
 
+/** Gives back what a removed worker holds, uncharged. */
+export function releaseSteps(store: Store, workerId: string, limit: number = BATCH): Promise<Rescue> {
+  return giveBack(store, limit, 'removed', (except) => findStepsOfWorker(store.db, workerId, limit, except));
+}
+
+type Why = 'expired' | 'dead' | 'removed';
+
+// What is given back is a row of history that says so: the worker itself has not said that it gives it back.
+const REMOVED: StoredError = {
+  code: 'worker_removed',
+  message: 'the worker was removed and its steps were given back',
+};
+
 async function giveBack(
   store: Store,
   limit: number,
-  why: 'expired' | 'dead',
+  why: Why,
   find: (except: readonly string[]) => Promise<RunningStep[]>,
 ): Promise<Rescue> {
   const { found, drafts } = await changeDue(store, {
@@ -49,7 +63,7 @@ function isRescued(draft: JobDraft | undefined, { ordinal, claim_id }: RunningSt
   return before?.claim_id === claim_id && draft?.steps.get(ordinal)?.status !== 'running';
 }
 
-function rescueStep(draft: JobDraft, key: RunningStep, why: 'expired' | 'dead'): void {
+function rescueStep(draft: JobDraft, key: RunningStep, why: Why): void {
   const step = draft.steps.get(key.ordinal);
   if (step?.status !== 'running' || step.claim_id !== key.claim_id) return;
   // A claim ends with its job's deadline at the latest. Then the job is over, and no step of it should start again.
@@ -57,5 +71,6 @@ function rescueStep(draft: JobDraft, key: RunningStep, why: 'expired' | 'dead'):
   // It may have been extended between the look and the lock.
   if (why === 'expired' && (step.claim_expires_at ?? 0) > draft.now) return;
   const timedOut = (step.started_at ?? 0) + step.timeout_ms <= draft.now;
-  endAttempt(draft, step, { kind: timedOut ? 'timed_out' : 'lost' }, Math.random());
+  const end: AttemptEnd = why === 'removed' ? { kind: 'released', error: REMOVED } : { kind: 'lost' };
+  endAttempt(draft, step, timedOut ? { kind: 'timed_out' } : end, Math.random());
 }

@@ -69,16 +69,33 @@ export async function touchWorkers(tx: Tx, ids: readonly string[]): Promise<void
     update worker set last_seen_at = clock_timestamp() from silent where worker.id = silent.id`.execute(tx);
 }
 
+/** What a worker's row says to whoever writes it. */
+export interface KnownWorker {
+  kind: WorkerTable['kind'];
+  name: string;
+  command: WorkerCommand;
+}
+
+/** As `touchWorkers` for one worker, and reads what it is told; null when there is none. A server is left as it is. */
+export async function beatWorker(tx: Tx, id: string): Promise<KnownWorker | null> {
+  const { rows } = await sql<KnownWorker>`
+    with silent as materialized (
+      select id from worker where id = ${id} and kind = 'remote'
+        and last_seen_at < clock_timestamp() - ${TOUCH_MS} * interval '1 millisecond'
+      for no key update skip locked
+    ), touched as (
+      update worker set last_seen_at = clock_timestamp() from silent where worker.id = silent.id
+    )
+    select kind, name, command from worker where id = ${id}`.execute(tx);
+  return rows[0] ?? null;
+}
+
 /**
  * Writes what the worker is told from now on; one that was told to stop is not told anything else any more. Returns
  * what it is told then, null when there is no such worker.
  */
-export async function setCommand(
-  tx: Tx,
-  id: string,
-  command: 'drain' | 'stop',
-): Promise<{ kind: WorkerTable['kind']; name: string; command: WorkerCommand } | null> {
-  const { rows } = await sql<{ kind: WorkerTable['kind']; name: string; command: WorkerCommand }>`
+export async function setCommand(tx: Tx, id: string, command: 'drain' | 'stop'): Promise<KnownWorker | null> {
+  const { rows } = await sql<KnownWorker>`
     update worker set command = case when kind = 'server' or command = 'stop' then command else ${command} end
     where id = ${id} returning kind, name, command`.execute(tx);
   return rows[0] ?? null;

@@ -1,17 +1,20 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { findDeadServers, findPredecessors, removeServer } from '../operations/keep-server.ts';
+import { finishRemovals } from '../operations/remove-worker.ts';
 import { type Rescue, rescueExpired, rescueWorker } from '../operations/rescue-steps.ts';
 import { timeOutJobs } from '../operations/time-out-jobs.ts';
 import { inTurn, type Loop, startLoop } from './loop.ts';
 
 const INTERVAL_MS = 500;
 const SILENCE_MS = 2000;
+// Only a crash or a stuck job leaves a removal unfinished, and the look reads every running step.
+const REMOVALS_MS = 5000;
 
 /**
- * Gives back the steps of dead servers and expired claims, and ends jobs past their deadline. `trustedSince` is the
- * moment (`performance.now()`) since which this server has had its database without a break: right after an outage
- * everybody looks dead, because nobody could write.
+ * Gives back the steps of dead servers and expired claims, and what is left of removed workers, and ends jobs past their
+ * deadline. `trustedSince` is the moment (`performance.now()`) since which this server has had its database without a
+ * break: right after an outage everybody looks dead, because nobody could write.
  */
 export function startRescue(options: {
   store: Store;
@@ -21,6 +24,7 @@ export function startRescue(options: {
   trustedSince: () => number;
 }): Loop {
   const { store, log, serverId, claimTtlMs, trustedSince } = options;
+  let removalsAt = 0;
   return startLoop({
     name: 'rescue',
     intervalMs: INTERVAL_MS,
@@ -35,6 +39,11 @@ export function startRescue(options: {
           if (trusted >= claimTtlMs) reportRescue(log, await rescueExpired(store), 'claims that expired');
         },
         async () => void (await timeOutJobs(store)),
+        async () => {
+          if (performance.now() < removalsAt) return;
+          removalsAt = performance.now() + REMOVALS_MS;
+          await finishRemovals(store);
+        },
       ]);
       return undefined;
     },

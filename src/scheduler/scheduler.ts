@@ -5,7 +5,7 @@ import type { Store } from '../database/store.ts';
 import type { ServerEntry } from '../operations/keep-server.ts';
 import { startDispatch } from './dispatch.ts';
 import { startLiveness } from './liveness.ts';
-import { startPrune } from './prune.ts';
+import { startPrune, startPruneWorkers } from './prune.ts';
 import { rescuePredecessors, startRescue } from './rescue.ts';
 import { startWake } from './wake.ts';
 
@@ -44,6 +44,7 @@ export async function startScheduler(options: {
   const loops = [
     startRescue({ store, log, serverId: entry.id, claimTtlMs, trustedSince }),
     startWake(store, log),
+    startPruneWorkers(store, log),
     ...(retentionDays === null ? [] : [startPrune(store, log, retentionDays)]),
   ];
   const dispatch = startDispatch({

@@ -41,7 +41,7 @@ export interface CallOptions {
 export interface SubmitOptions extends CallOptions {
   /** Made at random when absent, so that trying again never makes a second job. */
   idempotencyKey?: string;
-  /** Wait for the end of the job, at most so long; the answer is the job as it then is. Milliseconds. */
+  /** Wait for the end of the job; the answer is the job as it then is. Milliseconds, up to 60000. */
   waitMs?: number;
   /** Of a definition that is text: `application/json` when absent, `application/yaml`, `application/toml`. */
   contentType?: string;

@@ -39,10 +39,17 @@ export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
   /** Where it was tried. */
   readonly servers: readonly string[];
+  /** False: no connection came about, so that surely nothing was done. */
+  readonly sent: boolean;
 
-  constructor(message: string, servers: readonly string[], cause?: unknown) {
-    super(message, { cause });
+  constructor(
+    message: string,
+    servers: readonly string[],
+    options: { sent?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
     this.servers = servers;
+    this.sent = options.sent ?? true;
   }
 }
 
@@ -51,8 +58,8 @@ export class WaitTimeoutError extends Error {
   override readonly name = 'WaitTimeoutError';
   readonly jobId: string;
 
-  constructor(jobId: string, timeoutMs: number) {
-    super(`the job ${jobId} did not end within ${timeoutMs} ms`);
+  constructor(jobId: string, timeoutMs: number, cause?: unknown) {
+    super(`the job ${jobId} did not end within ${timeoutMs} ms`, { cause });
     this.jobId = jobId;
   }
 }

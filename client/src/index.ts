@@ -1,4 +1,9 @@
 import type { Client, ClientOptions } from './client.ts';
+import { followCalls } from './follow-job.ts';
+import { jobCalls } from './job-calls.ts';
+import { serverCalls } from './server-calls.ts';
+import { stepCalls } from './step-calls.ts';
+import { createTransport } from './transport.ts';
 
 export type {
   CallOptions,
@@ -12,6 +17,7 @@ export type {
   WatchOptions,
 } from './client.ts';
 export { HoldfastError, StepError, UnreachableError, WaitTimeoutError } from './errors.ts';
+export { isTerminal } from './follow-job.ts';
 export type * from './wire.ts';
 export {
   type Action,
@@ -22,11 +28,13 @@ export {
 } from './worker.ts';
 
 /** A client of one server, or of several that share a database. It keeps nothing open and needs no closing. */
-export function createClient(_options: ClientOptions): Client {
-  throw new Error('not yet');
-}
-
-/** Whether a job of this status is over. */
-export function isTerminal(status: string): boolean {
-  return status === 'succeeded' || status === 'failed' || status === 'cancelled';
+export function createClient(options: ClientOptions): Client {
+  const transport = createTransport(options);
+  return {
+    servers: transport.servers,
+    ...jobCalls(transport),
+    ...followCalls(transport),
+    ...stepCalls(transport),
+    ...serverCalls(transport),
+  };
 }

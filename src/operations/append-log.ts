@@ -6,7 +6,7 @@ import { readLogEnd } from '../repositories/read-logs.ts';
 import { insertLogChunk } from '../repositories/step-logs.ts';
 
 /** What ends a log that has reached its limit. */
-const CUT_MARK = `\n[holdfast: the log was cut here, at ${LIMITS.logBytesPerAttempt} bytes an attempt]\n`;
+export const CUT_MARK = `\n[holdfast: the log was cut here, at ${LIMITS.logBytesPerAttempt} bytes an attempt]\n`;
 
 /**
  * Appends bytes to the log of a claim's attempt, `start` being where they belong; past the limit only a cut mark is

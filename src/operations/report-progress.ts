@@ -11,17 +11,22 @@ export interface ProgressReport extends RunningStep {
 }
 
 /**
- * Writes what running steps report of their progress, and that of their jobs with it. Reports of claims that are over,
- * or of jobs that somebody else holds just now, are dropped: the next one comes soon.
+ * Writes what running steps report of their progress, and that of their jobs with it. Reports of claims that are over
+ * are dropped. Returns those of jobs that somebody else holds just now, or that are gone.
  */
-export async function reportProgress(store: Store, reports: readonly ProgressReport[]): Promise<void> {
+export async function reportProgress(
+  store: Store,
+  reports: readonly ProgressReport[],
+): Promise<ProgressReport[]> {
   const ids = reports.map((report) => report.job_id);
-  await changeFreeJobs(store, ids, async (tx, locked) => {
+  const drafts = await changeFreeJobs(store, ids, async (tx, locked) => {
     const { drafts, mine } = await draftsOfSteps(tx, locked, reports);
     for (const report of mine) applyReport(drafts.get(report.job_id) as JobDraft, report);
     await saveDrafts(tx, [...drafts.values()]);
     return [...drafts.values()];
   });
+  const written = new Set(drafts.map((draft) => draft.job.id));
+  return reports.filter((report) => !written.has(report.job_id));
 }
 
 function applyReport(draft: JobDraft, report: ProgressReport): void {

@@ -6,8 +6,9 @@ import { bulkRows } from './bulk-rows.ts';
 
 const CLAIM_KINDS = { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' } as const;
 
-interface TraceRow {
+export interface TraceRow {
   claim_id: string;
+  /** Whether the step has no later claim. */
   is_latest: boolean;
   status: NonNullable<ClaimTrace['step']>['status'];
   reason: string | null;
@@ -16,32 +17,33 @@ interface TraceRow {
   settled: boolean;
 }
 
-/**
- * What is stored about the step and the attempt of each claim, by the claim's id; claims that never were are left out.
- * One primary-key lookup a claim in each table, pinned by the laterals with `offset 0`.
- */
+export const TRACE_COLUMNS = sql`k.claim_id, s.claim_id = k.claim_id as is_latest, s.status, s.reason,
+  (extract(epoch from s.wake_at - clock_timestamp()) * 1000)::float8 as wakes_in_ms, a.outcome,
+  coalesce(a.settled, false) as settled`;
+
+/** To each claim `k` its step `s` and its attempt `a`; the laterals with `offset 0` pin primary-key lookups. */
+export const traceJoins = sql`
+  cross join lateral (
+    select s.claim_id, s.claimed_by, s.claim_expires_at, s.status, s.reason, s.wake_at
+    from step s where s.job_id = k.job_id and s.ordinal = k.ordinal offset 0
+  ) s
+  left join lateral (
+    select a.outcome, a.settled from attempt a
+    where a.job_id = k.job_id and a.ordinal = k.ordinal and a.claim_id = k.claim_id offset 0
+  ) a on true`;
+
+/** What is stored about the step and the attempt of each claim, by the claim's id; what never was is left out. */
 export async function traceClaims(
   db: Kysely<Tables>,
   keys: readonly ClaimKey[],
 ): Promise<Map<string, ClaimTrace>> {
   const { rows } = await sql<TraceRow>`
-    select k.claim_id, s.claim_id = k.claim_id as is_latest, s.status, s.reason, s.wakes_in_ms, a.outcome,
-      coalesce(a.settled, false) as settled
-    from ${bulkRows('k', CLAIM_KINDS, keys)}
-    cross join lateral (
-      select s.claim_id, s.status, s.reason, s.attempt,
-        (extract(epoch from s.wake_at - clock_timestamp()) * 1000)::float8 as wakes_in_ms
-      from step s where s.job_id = k.job_id and s.ordinal = k.ordinal offset 0
-    ) s
-    left join lateral (
-      select a.outcome, a.settled from attempt a
-      where a.job_id = k.job_id and a.ordinal = k.ordinal and a.claim_id = k.claim_id offset 0
-    ) a on true
+    select ${TRACE_COLUMNS} from ${bulkRows('k', CLAIM_KINDS, keys)} ${traceJoins}
     where s.claim_id = k.claim_id or a.outcome is not null`.execute(db);
   return new Map(rows.map((row) => [row.claim_id, traceOf(row)]));
 }
 
-function traceOf({ is_latest, status, reason, wakes_in_ms, outcome, settled }: TraceRow): ClaimTrace {
+export function traceOf({ is_latest, status, reason, wakes_in_ms, outcome, settled }: TraceRow): ClaimTrace {
   return {
     step: is_latest ? { status, reason, wakes_in_ms } : null,
     attempt: outcome === null ? null : { outcome, settled },

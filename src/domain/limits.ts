@@ -60,7 +60,7 @@ export const LIMITS = {
   cleanupDays: 3650,
   cleanupTime: 20 * SECOND,
   /** (queue, action) pairs looked at by one claim. */
-  claimPairs: 32,
+  claimPairs: 128,
   /** Claims that one request may ask for, extend or settle. */
   claimsPerRequest: 1_000,
   claimRequestLength: 100,

@@ -2,7 +2,7 @@ import { v4 as uuid } from 'uuid';
 import type { Store, Tx } from '../database/store.ts';
 import { addSteps, type JobDraft, type StepState } from '../domain/moves/draft.ts';
 import { finishJob } from '../domain/moves/finish-job.ts';
-import { grantClaim, promoteHeld, room } from '../domain/moves/hold.ts';
+import { type ClaimTerms, grantClaim, promoteHeld, room } from '../domain/moves/hold.ts';
 import { failFast, mustFailFast, propagate } from '../domain/moves/propagate.ts';
 import {
   type LoadedStep,
@@ -24,12 +24,10 @@ export interface ClaimedStep {
 
 /** An offer to run steps that a change promotes, in the same transaction: a chain then costs one commit a step. */
 export interface HandOff {
-  workerId: string;
-  ttlMs: number;
-  /** Whether this worker takes the step; called once a promoted step, in order. */
-  take(step: StepState, jobId: string): boolean;
+  /** Who takes the step, and on what terms; null leaves it in the queue. Called once a promoted step, in order. */
+  take(step: StepState, jobId: string): ClaimTerms | null;
   /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
-  granted?: (claim: ClaimedStep) => void;
+  granted?: (claim: ClaimedStep, terms: ClaimTerms) => void;
 }
 
 export interface AdvanceOptions {
@@ -100,18 +98,19 @@ async function addHeldSteps(tx: Tx, drafts: readonly JobDraft[], all: boolean): 
 function handOffPromoted(draft: JobDraft, handOff: HandOff): ClaimedStep[] {
   const claims: ClaimedStep[] = [];
   for (const step of draft.promoted) {
-    if (draft.job.deadline_at <= draft.now || !handOff.take(step, draft.job.id)) continue;
-    const claim = claimInDraft(draft, step, handOff.workerId, handOff.ttlMs);
-    handOff.granted?.(claim);
+    const terms = draft.job.deadline_at <= draft.now ? null : handOff.take(step, draft.job.id);
+    if (terms === null) continue;
+    const claim = claimInDraft(draft, step, terms);
+    handOff.granted?.(claim, terms);
     claims.push(claim);
   }
   return claims;
 }
 
 /** Grants a fresh claim on a ready step of the draft. */
-export function claimInDraft(draft: JobDraft, step: StepState, workerId: string, ttlMs: number): ClaimedStep {
+export function claimInDraft(draft: JobDraft, step: StepState, terms: ClaimTerms): ClaimedStep {
   const claim_id = uuid();
-  grantClaim(draft, step, { claim_id, claimed_by: workerId, ttl_ms: ttlMs });
+  grantClaim(draft, step, { ...terms, claim_id });
   return { job_id: draft.job.id, ordinal: step.ordinal, claim_id, uses: step.uses, attempt: step.attempt };
 }
 

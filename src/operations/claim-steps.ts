@@ -1,7 +1,8 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
-import { openDraft, type StepState } from '../domain/moves/draft.ts';
+import { type JobDraft, openDraft, type StepState } from '../domain/moves/draft.ts';
+import type { ClaimTerms } from '../domain/moves/hold.ts';
 import {
   lockClaimableJobs,
   lockFartherJobs,
@@ -11,69 +12,120 @@ import {
 import type { LockedJob } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
 import { addLoaded, announce, type ClaimedStep, claimInDraft } from './advance-jobs.ts';
+import { chooseTakers, type Taker } from './choose-takers.ts';
+import { type Absence, lockRemoteTakers } from './lock-takers.ts';
 
 const LOCK_WAIT_MS = 200;
 
 /** What a worker asks for. */
-type Request = Wanted & {
+export interface ClaimRequest {
   workerId: string;
+  /** For each action, how many of its steps at most. */
+  uses: readonly { uses: string; max: number }[];
+  /** Null: every queue. */
+  queues: readonly string[] | null;
   ttlMs: number;
+  /**
+   * Of a remote worker: the id of its request, if it gave one. Its row is locked before anything is granted, so that
+   * two copies of a request run in turn and a worker that was removed gets nothing. Absent: a server's own pool.
+   */
+  remote?: { requestId: string | null };
   /** A last word on each step, in order: false leaves it to others. */
   accept?: (step: StepState) => boolean;
   /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
   granted?: (claim: ClaimedStep) => void;
-};
+}
+
+/** What a request was given, or why it could be given nothing. */
+export type Grants = ClaimedStep[] | Absence;
 
 /**
- * Takes ready steps for a worker, best first. First the jobs are locked, then the steps are picked from
- * them by a statement that sees what earlier claimers left. Jobs that are busy are passed over; only when nothing
- * else is near does it wait for them, at most 200 ms, and then looks farther. Empty when there is nothing to take.
+ * Takes ready steps for workers, best first, each step for the one that has got the fewest so far. First the jobs are
+ * locked, then the steps are picked from them by a statement that sees what earlier claimers left. Jobs that are busy
+ * are passed over; only when nothing else is near does it wait for them, at most 200 ms, and then looks farther.
+ * Returns one result a request, in their order; empty when there is nothing to take.
  */
-export async function claimSteps(store: Store, request: Request): Promise<ClaimedStep[]> {
+export async function claimSteps(store: Store, requests: readonly ClaimRequest[]): Promise<Grants[]> {
   try {
-    return await claimFrom(store, request, 'near');
+    return await claimFrom(store, requests, 'near');
   } catch (error) {
     // Everything in front is stuck: that must not keep from us what lies behind it.
-    if (sqlState(error) === '55P03') return claimFrom(store, request, 'far');
+    if (sqlState(error) === '55P03') return claimFrom(store, requests, 'far');
     throw error;
   }
 }
 
-async function claimFrom(store: Store, request: Request, reach: 'near' | 'far'): Promise<ClaimedStep[]> {
-  const { claims, drafts } = await store.db.transaction().execute(async (tx) => {
-    const locked = await (reach === 'near' ? lockSomeJobs(tx, request) : lockFartherJobs(tx, request));
+async function claimFrom(
+  store: Store,
+  requests: readonly ClaimRequest[],
+  reach: 'near' | 'far',
+): Promise<Grants[]> {
+  const wanted = wantedBy(requests);
+  const { grants, drafts } = await store.db.transaction().execute(async (tx) => {
+    const locked = await (reach === 'near' ? lockSomeJobs(tx, wanted) : lockFartherJobs(tx, wanted));
     // A job past its deadline is about to end; nothing of it starts any more.
     const drafts = locked
       .filter(({ job, now }) => job.deadline_at > now)
       .map(({ job, now }) => openDraft(job, [], now));
-    if (drafts.length === 0) return { claims: [], drafts };
+    if (drafts.length === 0) return { grants: requests.map(() => []), drafts };
     const picked = await pickReadySteps(
       tx,
-      request,
+      wanted,
       drafts.map((draft) => draft.job.id),
       reach,
     );
+    const absent = picked.length === 0 ? new Map() : await lockRemoteTakers(tx, requests);
     addLoaded(drafts, picked);
-    const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
-    const left = new Map(request.uses.map(({ uses, max }) => [uses, max]));
-    const claims = picked.flatMap(({ job_id, ordinal, uses }) => {
-      const draft = byId.get(job_id);
-      const step = draft?.steps.get(ordinal);
-      const room = left.get(uses) ?? 0;
-      if (!draft || !step || room === 0 || !(request.accept?.(step) ?? true)) return [];
-      left.set(uses, room - 1);
-      const claim = claimInDraft(draft, step, request.workerId, request.ttlMs);
-      request.granted?.(claim);
-      return [claim];
-    });
+    const present = requests.filter((request) => !absent.has(request));
+    const given = grant(drafts, picked, present);
     await saveDrafts(tx, drafts);
-    return { claims, drafts };
+    return { grants: requests.map((request) => absent.get(request) ?? given.get(request) ?? []), drafts };
   });
   announce(store, drafts);
-  return claims;
+  return grants;
 }
 
-async function lockSomeJobs(tx: Tx, wanted: Wanted): Promise<LockedJob[]> {
+/** Hands the picked steps out to those who are there, in order. */
+function grant(
+  drafts: readonly JobDraft[],
+  picked: readonly { job_id: string; ordinal: number }[],
+  requests: readonly ClaimRequest[],
+): Map<ClaimRequest, ClaimedStep[]> {
+  const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
+  const takers = chooseTakers(requests);
+  for (const { job_id, ordinal } of picked) {
+    const draft = byId.get(job_id);
+    const step = draft?.steps.get(ordinal);
+    const taker: Taker | null = step ? takers.takerOf(step) : null;
+    if (!draft || !step || !taker) continue;
+    const { request } = taker;
+    const claim = claimInDraft(draft, step, termsOf(request));
+    taker.claims.push(claim);
+    request.granted?.(claim);
+  }
+  return takers.all();
+}
+
+/** The terms on which this worker is handed a step. */
+export function termsOf({
+  workerId,
+  ttlMs,
+  remote,
+}: Pick<ClaimRequest, 'workerId' | 'ttlMs' | 'remote'>): ClaimTerms {
+  return {
+    claimed_by: workerId,
+    ttl_ms: ttlMs,
+    ...(remote === undefined ? {} : { claim_ttl_ms: ttlMs, claim_request: remote.requestId }),
+  };
+}
+
+function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {
+  return requests.flatMap(({ uses, queues }) =>
+    uses.flatMap((one) => (queues ?? [null]).map((queue) => ({ ...one, queue }))),
+  );
+}
+
+async function lockSomeJobs(tx: Tx, wanted: readonly Wanted[]): Promise<LockedJob[]> {
   const free = await lockClaimableJobs(tx, wanted, 'skip');
   if (free.length > 0) return free;
   await setLockTimeout(tx, LOCK_WAIT_MS);

@@ -3,27 +3,45 @@ import type { StoredError } from '../domain/errors.ts';
 import { renderTemplate } from '../domain/expression/evaluate.ts';
 import type { Json } from '../domain/json.ts';
 import { scopeOf } from '../domain/scope.ts';
-import { type Handout, loadHandouts, loadReads } from '../repositories/load-scopes.ts';
+import {
+  type Handout,
+  loadHandouts,
+  loadReads,
+  loadRemoteHandouts,
+  type RemoteHandout,
+} from '../repositories/load-scopes.ts';
 import type { ClaimedStep } from './advance-jobs.ts';
 import { INPUTS_TOO_LARGE } from './decide-conditions.ts';
 
-export type { Handout };
+export type { Handout, RemoteHandout };
 
-/**
- * Loads what claimed steps need to run, their `with` rendered; an error of that fails the step, not the server.
- * Claims that are no longer valid are left out.
- */
+/** The `with` of a step, its expressions evaluated; an error of that fails the step, not the server. */
+export type Rendered = { ok: true; value: Json } | { ok: false; error: StoredError };
+
+/** Loads what claimed steps need to run here. Claims that are no longer valid are left out. */
 export async function handOut(
   store: Store,
   claims: readonly ClaimedStep[],
 ): Promise<(Handout & { rendered: Rendered })[]> {
-  const handouts = await loadHandouts(store.db, claims);
-  const rendered: (Handout & { rendered: Rendered })[] = [];
+  return renderAll(store, await loadHandouts(store.db, claims));
+}
+
+/** Loads what claimed steps need to run at a remote worker. Claims that are no longer valid are left out. */
+export async function handOutRemote(
+  store: Store,
+  claims: readonly ClaimedStep[],
+): Promise<(RemoteHandout & { rendered: Rendered })[]> {
+  return renderAll(store, await loadRemoteHandouts(store.db, claims));
+}
+
+async function renderAll<One extends Handout>(
+  store: Store,
+  handouts: readonly One[],
+): Promise<(One & { rendered: Rendered })[]> {
+  const rendered: (One & { rendered: Rendered })[] = [];
   for (const handout of handouts) rendered.push({ ...handout, rendered: await render(store, handout) });
   return rendered;
 }
-
-type Rendered = { ok: true; value: Json } | { ok: false; error: StoredError };
 
 async function render(store: Store, handout: Handout): Promise<Rendered> {
   if (handout.with_reads === null) return { ok: true, value: handout.with };

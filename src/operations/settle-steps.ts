@@ -18,9 +18,19 @@ export interface StepOutcome {
 /** What became of an outcome: written, refused because its claim is no longer valid, or left because its job is locked. */
 export type SettleResult = 'settled' | 'claim_lost' | 'busy';
 
+/** Where a settled attempt left its step. */
+export interface StepAfter {
+  /** The step failed for good, whatever the worker said: also when its output could not be stored. */
+  failed: boolean;
+  /** Milliseconds until the step may be taken again; null when at once, or never. */
+  retry_in_ms: number | null;
+}
+
 export interface Settlement {
   /** One result an outcome, in their order. */
   results: SettleResult[];
+  /** The same for those that were settled; null for the others. */
+  after: (StepAfter | null)[];
   claims: ClaimedStep[];
 }
 
@@ -54,7 +64,11 @@ async function settleHalves(
   const first = await settleSteps(store, outcomes.slice(0, middle), options);
   // The second half takes nothing: an offer stands for one transaction.
   const second = await settleSteps(store, outcomes.slice(middle), { mode: options.mode });
-  return { results: [...first.results, ...second.results], claims: [...first.claims, ...second.claims] };
+  return {
+    results: [...first.results, ...second.results],
+    after: [...first.after, ...second.after],
+    claims: [...first.claims, ...second.claims],
+  };
 }
 
 function withInvalidOutput(outcome: StepOutcome): StepOutcome {
@@ -79,8 +93,11 @@ async function settleTogether(
     const results = outcomes.map((outcome) =>
       applyOutcome(drafts.get(outcome.job_id), outcome, options.mode),
     );
+    const after = outcomes.map((outcome, index) =>
+      results[index] === 'settled' ? stepAfter(drafts.get(outcome.job_id), outcome.ordinal) : null,
+    );
     const claims = await advanceJobs(tx, [...drafts.values()], { handOff: options.handOff?.() });
-    return { results, claims, drafts: [...drafts.values()] };
+    return { results, after, claims, drafts: [...drafts.values()] };
   });
   announce(store, drafts);
   return settlement;
@@ -97,4 +114,13 @@ function applyOutcome(
   if (step?.status !== 'running' || step.claim_id !== outcome.claim_id) return 'claim_lost';
   endAttempt(draft, step, outcome.end, Math.random());
   return 'settled';
+}
+
+function stepAfter(draft: JobDraft | undefined, ordinal: number): StepAfter {
+  const step = draft?.steps.get(ordinal);
+  const waits = step?.status === 'waiting' && step.wake_at !== null;
+  return {
+    failed: step?.status === 'failed',
+    retry_in_ms: waits ? Math.max(0, (step.wake_at ?? 0) - (draft?.now ?? 0)) : null,
+  };
 }

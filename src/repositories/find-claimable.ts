@@ -5,16 +5,19 @@ import { bulkRows } from './bulk-rows.ts';
 import { type LoadedStep, STEP_COLUMNS } from './load-steps.ts';
 import { type LockedJob, lockJobsWhere } from './lock-jobs.ts';
 
-/** What a worker is able to take. */
+/** Steps that somebody could take: of an action, in a queue, or in any if that is null, so many at most. */
 export interface Wanted {
-  /** For each action, how many of its steps at most (of each queue: the caller chooses among them). */
-  uses: readonly { uses: string; max: number }[];
-  /** Null: every queue. */
-  queues: readonly string[] | null;
+  queue: string | null;
+  uses: string;
+  max: number;
 }
 
-/** Locks the jobs whose steps come first among those the worker could take now. */
-export async function lockClaimableJobs(tx: Tx, wanted: Wanted, mode: 'wait' | 'skip'): Promise<LockedJob[]> {
+/** Locks the jobs whose steps come first among those that are wanted. */
+export async function lockClaimableJobs(
+  tx: Tx,
+  wanted: readonly Wanted[],
+  mode: 'wait' | 'skip',
+): Promise<LockedJob[]> {
   // An array, so that the candidates are looked up once, whatever the planner thinks of it.
   return lockJobsWhere(
     tx,
@@ -31,7 +34,7 @@ const FAR_STEPS = LIMITS.stepsPerJob;
 const FAR_JOBS = 256;
 
 /** Locks jobs that nobody holds, looking far past the first ones: for when those are stuck. */
-export async function lockFartherJobs(tx: Tx, wanted: Wanted): Promise<LockedJob[]> {
+export async function lockFartherJobs(tx: Tx, wanted: readonly Wanted[]): Promise<LockedJob[]> {
   return lockJobsWhere(
     tx,
     sql`id = any(array(
@@ -50,7 +53,7 @@ export async function lockFartherJobs(tx: Tx, wanted: Wanted): Promise<LockedJob
  */
 export async function pickReadySteps(
   tx: Tx,
-  wanted: Wanted,
+  wanted: readonly Wanted[],
   jobIds: readonly string[],
   reach: 'near' | 'far',
 ): Promise<LoadedStep[]> {
@@ -66,19 +69,25 @@ export async function pickReadySteps(
   return rows;
 }
 
-// The (queue, action) pairs to look at, each with one index probe. Queues that the worker does not name are found by
-// hopping over the index, one probe a queue. Beyond the limit, chance decides, so that every pair has its day.
-function lanes({ uses, queues }: Wanted): RawBuilder<unknown> {
-  const lane =
-    queues === null
-      ? sql`(select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
-        union all
-        select (select s.queue from step s where s.status = 'ready' and s.queue > l.queue order by s.queue limit 1)
-        from lane l where l.queue is not null`
-      : sql`select unnest(${sql.val([...queues])}::text[])`;
-  return sql`lane (queue) as (${lane}), pair as materialized (
-    select l.queue, u.uses, u.max from lane l cross join ${bulkRows('u', { uses: 'text', max: 'int4' }, uses)}
-    where l.queue is not null order by random() limit ${sql.lit(LIMITS.claimPairs)})`;
+const WANTED_KINDS = { queue: 'text', uses: 'text', max: 'int4' } as const;
+
+// The (queue, action) pairs to look at, each with one index probe. Where any queue will do, those that have ready steps
+// are found by hopping over the index, one probe a queue. Beyond the limit chance decides, so that every pair has its
+// day.
+function lanes(wanted: readonly Wanted[]): RawBuilder<unknown> {
+  return sql`wanted as materialized (select * from ${bulkRows('w', WANTED_KINDS, wanted)}),
+  lane (queue) as (
+    (select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
+    union all
+    select (select s.queue from step s where s.status = 'ready' and s.queue > l.queue order by s.queue limit 1)
+    from lane l where l.queue is not null
+  ), pair as materialized (
+    select queue, uses, least(sum(max), ${sql.lit(LIMITS.claimsPerRequest)})::int4 as max from (
+      select queue, uses, max from wanted where queue is not null
+      union all
+      select l.queue, w.uses, w.max from wanted w cross join lane l where w.queue is null and l.queue is not null
+    ) p group by queue, uses order by random() limit ${sql.lit(LIMITS.claimPairs)}
+  )`;
 }
 
 // A lateral limit a pair reads only what it returns; one condition over all pairs would sort every ready row.

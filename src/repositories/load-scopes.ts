@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
@@ -57,18 +57,57 @@ export interface Handout {
   timeout_in_ms: number;
 }
 
+/** The same for a worker at the other end of a wire. */
+export interface RemoteHandout extends Handout {
+  queue: string;
+  max_attempts: number;
+  expires_at: Date;
+  /** Milliseconds that the claim is still valid, by the database's clock; may be negative. */
+  expires_in_ms: number;
+  /** Milliseconds until the attempt's or the job's time is over, whichever comes first. */
+  deadline_in_ms: number;
+  labels: Record<string, string>;
+  /** W3C trace context of the request that submitted the job; null when it had none. */
+  traceparent: string | null;
+}
+
+const HANDOUT_COLUMNS = sql`s.job_id, s.ordinal, s.claim_id, j.name as job_name, j.retry_round, s.name as step, s.uses,
+  s.attempt, s."with", s.with_reads,
+  case when s.with_reads is not null then s.needs end as needs,
+  case when s.with_reads is not null then j.input end as input,
+  ${millisecondsUntil(sql`s.started_at + s.timeout_ms * interval '1 millisecond'`)} as timeout_in_ms`;
+
+const REMOTE_COLUMNS = sql`${HANDOUT_COLUMNS}, s.queue, s.max_attempts, s.claim_expires_at as expires_at,
+  ${millisecondsUntil(sql`s.claim_expires_at`)} as expires_in_ms,
+  ${millisecondsUntil(sql`least(s.started_at + s.timeout_ms * interval '1 millisecond', j.deadline_at)`)} as deadline_in_ms,
+  j.labels, j.source ->> 'traceparent' as traceparent`;
+
+function millisecondsUntil(instant: RawBuilder<unknown>): RawBuilder<number> {
+  return sql`extract(epoch from ${instant} - clock_timestamp())::float8 * 1000`;
+}
+
+type ClaimOfStep = StepKey & { claim_id: string };
+
 /** Loads what the claims that are still valid need. */
-export async function loadHandouts(
+export function loadHandouts(db: Kysely<Tables>, claims: readonly ClaimOfStep[]): Promise<Handout[]> {
+  return loadOfClaims(db, HANDOUT_COLUMNS, claims);
+}
+
+/** Loads what the claims that are still valid need to be handed to remote workers. */
+export function loadRemoteHandouts(
   db: Kysely<Tables>,
-  claims: readonly (StepKey & { claim_id: string })[],
-): Promise<Handout[]> {
-  const { rows } = await sql<Handout>`
-    select s.job_id, s.ordinal, s.claim_id, j.name as job_name, j.retry_round, s.name as step, s.uses, s.attempt,
-      s."with", s.with_reads,
-      case when s.with_reads is not null then s.needs end as needs,
-      case when s.with_reads is not null then j.input end as input,
-      extract(epoch from s.started_at + s.timeout_ms * interval '1 millisecond'
-        - clock_timestamp())::float8 * 1000 as timeout_in_ms
+  claims: readonly ClaimOfStep[],
+): Promise<RemoteHandout[]> {
+  return loadOfClaims(db, REMOTE_COLUMNS, claims);
+}
+
+async function loadOfClaims<Row>(
+  db: Kysely<Tables>,
+  columns: RawBuilder<unknown>,
+  claims: readonly ClaimOfStep[],
+): Promise<Row[]> {
+  const { rows } = await sql<Row>`
+    select ${columns}
     from ${bulkRows('k', { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' }, claims)}
     cross join lateral (select * from step s where s.job_id = k.job_id and s.ordinal = k.ordinal offset 0) s
     cross join lateral (select * from job j where j.id = k.job_id offset 0) j

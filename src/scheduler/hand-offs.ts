@@ -1,25 +1,35 @@
 import type { StepState } from '../domain/moves/draft.ts';
+import type { ClaimTerms } from '../domain/moves/hold.ts';
 import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
 import type { StepOutcome } from '../operations/settle-steps.ts';
 import type { HeldSteps, Kind } from './held-steps.ts';
 
 // So many steps in a row may go from hand to hand in one slot, then the queue has its turn.
-const LONGEST_CHAIN = 16;
+export const LONGEST_CHAIN = 16;
+
+/** A remote worker that settles and asks for its next steps in the same call. */
+export interface RemoteTaker {
+  terms: ClaimTerms;
+  /** Whether it takes this step besides the claims that it has got already. */
+  takes(step: StepState): boolean;
+  /** What it was given, in whatever try: whether that was committed shows when it is loaded. */
+  claims: ClaimedStep[];
+}
 
 /** What one batch may take. */
 export interface Offer {
   /** Makes the offer for one try of the transaction. */
   handOff: () => HandOff;
-  /** What was taken in the last try, whether or not its commit was heard of. */
+  /** What this server took in the last try, whether or not its commit was heard of. */
   granted: () => ClaimedStep[];
   /** Gives the reservations back. */
   end: () => void;
 }
 
-/** Decides which promoted steps this server takes straight from the settle that freed them. */
+/** Decides who takes promoted steps straight from the settle that freed them. */
 export interface HandOffs {
-  /** An offer for one batch of outcomes. */
-  offer(outcomes: readonly StepOutcome[]): Offer;
+  /** An offer for one batch of outcomes, and for the remote workers that sent some of them. */
+  offer(outcomes: readonly StepOutcome[], takers?: readonly RemoteTaker[]): Offer;
   /** Takes note of a step claimed from the queue: what sorts before it was nobody else's turn. */
   claimed(step: StepState): void;
   /** Takes note of which steps the last claim found fewer than there was room for. */
@@ -30,7 +40,8 @@ export interface HandOffs {
 
 /**
  * A step is handed off only while the last claim came back short, so nobody waits in the queue, or if it sorts before
- * the last one claimed; and at most 16 times in a row, so that no chain overtakes everybody for ever.
+ * the last one claimed; and at most 16 times in a row, so that no chain overtakes everybody for ever. Remote workers
+ * come first: they asked.
  */
 export function createHandOffs(options: {
   held: HeldSteps;
@@ -38,6 +49,7 @@ export function createHandOffs(options: {
   kindOf: (step: StepState) => Kind | null;
 }): HandOffs {
   const { held, settings } = options;
+  const terms: ClaimTerms = { claimed_by: settings.workerId, ttl_ms: settings.claimTtlMs };
   const chains = new WeakMap<ClaimedStep, number>();
   let empty: Record<Kind, boolean> = { slot: true, instant: true };
   let last: { priority: number; turn: number } | null = null;
@@ -49,13 +61,18 @@ export function createHandOffs(options: {
     return step.priority > last.priority || (step.priority === last.priority && turn < last.turn);
   };
 
+  const chainsOf = (outcomes: readonly StepOutcome[]) => {
+    const chainOf = new Map<string, number>();
+    for (const { job_id, claim_id } of outcomes) {
+      const chain = (held.get(claim_id)?.chain ?? 0) + 1;
+      chainOf.set(job_id, Math.max(chain, chainOf.get(job_id) ?? 0));
+    }
+    return (jobId: string) => chainOf.get(jobId) ?? 1;
+  };
+
   return {
-    offer(outcomes) {
-      const chainOf = new Map<string, number>();
-      for (const { job_id, claim_id } of outcomes) {
-        const chain = (held.get(claim_id)?.chain ?? 0) + 1;
-        chainOf.set(job_id, Math.max(chain, chainOf.get(job_id) ?? 0));
-      }
+    offer(outcomes, takers = []) {
+      const chainOf = chainsOf(outcomes);
       const mine = { slot: 0, instant: 0 };
       let granted: ClaimedStep[] = [];
       const giveBack = () => {
@@ -63,31 +80,32 @@ export function createHandOffs(options: {
         mine.slot = 0;
         mine.instant = 0;
       };
-      const take = (step: StepState, jobId: string) => {
+      const takeMyself = (step: StepState, jobId: string) => {
         const kind = options.kindOf(step);
-        const chain = chainOf.get(jobId) ?? 1;
-        if (kind === null || chain > LONGEST_CHAIN || !isInTurn(step, kind)) return false;
-        if (!held.reserve(kind)) return false;
+        if (kind === null || chainOf(jobId) > LONGEST_CHAIN || !isInTurn(step, kind)) return null;
+        if (!held.reserve(kind)) return null;
         mine[kind] += 1;
-        return true;
+        return terms;
       };
-      return {
-        handOff: () => {
-          giveBack();
-          granted = [];
-          return {
-            workerId: settings.workerId,
-            ttlMs: settings.claimTtlMs,
-            take,
-            granted(claim) {
+      const handOff = (): HandOff => {
+        giveBack();
+        granted = [];
+        return {
+          take(step, jobId) {
+            const taker = takers.find((one) => one.takes(step));
+            return taker?.terms ?? takeMyself(step, jobId);
+          },
+          granted(claim, to) {
+            const taker = takers.find((one) => one.terms === to);
+            if (taker) taker.claims.push(claim);
+            else {
               granted.push(claim);
-              chains.set(claim, chainOf.get(claim.job_id) ?? 1);
-            },
-          };
-        },
-        granted: () => granted,
-        end: giveBack,
+              chains.set(claim, chainOf(claim.job_id));
+            }
+          },
+        };
       };
+      return { handOff, granted: () => granted, end: giveBack };
     },
     claimed(step) {
       last = { priority: step.priority, turn: step.turn ?? Number.NEGATIVE_INFINITY };

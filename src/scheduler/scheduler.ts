@@ -3,7 +3,8 @@ import type { Catalogue } from '../actions/catalogue.ts';
 import type { DatabaseAddress } from '../database/connection.ts';
 import type { Store } from '../database/store.ts';
 import type { ServerEntry } from '../operations/keep-server.ts';
-import { startDispatch } from './dispatch.ts';
+import type { EngineMeter } from '../telemetry/engine-metrics.ts';
+import { type Dispatch, startDispatch } from './dispatch.ts';
 import { startLiveness } from './liveness.ts';
 import { startPrune, startPruneWorkers } from './prune.ts';
 import { rescuePredecessors, startRescue } from './rescue.ts';
@@ -20,6 +21,10 @@ export interface SchedulerSettings {
 
 /** What happens by itself. */
 export interface Scheduler {
+  /** Where remote workers claim and settle. */
+  remote: Dispatch['remote'];
+  /** Requests of remote workers that wait for claims at this moment. */
+  waiting: Dispatch['waiting'];
   /** Stops claiming, lets running steps finish for `graceMs`, gives the rest back, ends the signs of life. */
   stop(graceMs: number): Promise<void>;
 }
@@ -35,8 +40,9 @@ export async function startScheduler(options: {
   catalogue: Catalogue;
   settings: SchedulerSettings;
   log: Logger;
+  meter?: EngineMeter;
 }): Promise<Scheduler> {
-  const { store, vital, connection, catalogue, settings, log } = options;
+  const { store, vital, connection, catalogue, settings, log, meter } = options;
   const { entry, claimTtlMs, retentionDays } = settings;
   const liveness = await startLiveness({ store: vital, connection, entry, log });
   if (settings.soleServer) await rescuePredecessors(store, log, entry.id);
@@ -53,8 +59,11 @@ export async function startScheduler(options: {
     catalogue,
     settings: { workerId: entry.id, slots: entry.slots, queues: entry.queues, claimTtlMs },
     log,
+    ...(meter === undefined ? {} : { meter }),
   });
   return {
+    remote: dispatch.remote,
+    waiting: dispatch.waiting,
     async stop(graceMs) {
       await dispatch.stop(graceMs);
       await Promise.all(loops.map((loop) => loop.stop()));

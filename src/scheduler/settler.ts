@@ -2,8 +2,13 @@ import type { Logger } from 'pino';
 import { passesByItself } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
-import { type SettleResult, type StepOutcome, settleSteps } from '../operations/settle-steps.ts';
-import type { Offer } from './hand-offs.ts';
+import {
+  type SettleResult,
+  type StepAfter,
+  type StepOutcome,
+  settleSteps,
+} from '../operations/settle-steps.ts';
+import type { Offer, RemoteTaker } from './hand-offs.ts';
 
 const BATCH = 250;
 const IN_FLIGHT = 2;
@@ -16,15 +21,22 @@ const ERROR_TRIES = 20;
 // A lost connection fails a batch two or three times; what goes on failing may be the fault of one job in it.
 const ERRORS_TOGETHER = 3;
 
+/** What a remote worker wants with its outcome: steps in return, and to know what came of it. */
+export interface Remote {
+  taker: RemoteTaker | null;
+  done(after: StepAfter | 'claim_lost'): void;
+}
+
 /** Collects outcomes and writes them in batches: group commit, with no delay when idle. */
 export interface Settler {
-  push(outcome: StepOutcome): void;
+  push(outcome: StepOutcome, remote?: Remote): void;
   /** Resolves when nothing is left to write. */
   idle(): Promise<void>;
 }
 
 interface Entry {
   outcome: StepOutcome;
+  remote: Remote | undefined;
   since: number;
   busy: number;
   errors: number;
@@ -37,6 +49,11 @@ function fits(entry: Entry, first: Entry | undefined): boolean {
   return entry.outcome.job_id === first.outcome.job_id;
 }
 
+function takersOf(batch: readonly Entry[]): RemoteTaker[] {
+  const takers = batch.flatMap(({ remote }) => (remote?.taker ? [remote.taker] : []));
+  return [...new Set(takers)];
+}
+
 /**
  * `onSettled` is told of each outcome after its commit (or refusal); `offer` makes the hand-off for a batch, and
  * `onHandedOff` gets what it took, once committed or when that is not known. An outcome is kept and tried again while
@@ -45,9 +62,11 @@ function fits(entry: Entry, first: Entry | undefined): boolean {
 export function createSettler(options: {
   store: Store;
   log: Logger;
-  offer: (outcomes: readonly StepOutcome[]) => Offer;
-  onSettled: (outcome: StepOutcome, result: SettleResult) => void;
+  offer: (outcomes: readonly StepOutcome[], takers: readonly RemoteTaker[]) => Offer;
+  onSettled: (outcome: StepOutcome, result: Exclude<SettleResult, 'busy'>) => void;
   onHandedOff: (claims: ClaimedStep[]) => void;
+  /** Told of the size of each batch. */
+  onBatch?: (size: number) => void;
 }): Settler {
   const { store, log } = options;
   let waiting: Entry[] = [];
@@ -90,17 +109,18 @@ export function createSettler(options: {
     const jobs = new Set(batch.map((entry) => entry.outcome.job_id));
     for (const job of jobs) jobsInFlight.add(job);
     const outcomes = batch.map((entry) => entry.outcome);
-    const offer = options.offer(outcomes);
+    const offer = options.offer(outcomes, takersOf(batch));
     try {
-      const { results, claims } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
+      options.onBatch?.(batch.length);
+      const { results, after } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
       const busy: Entry[] = [];
       results.forEach((result, index) => {
         const entry = batch[index] as Entry;
         if (result === 'busy') busy.push(entry);
-        else options.onSettled(entry.outcome, result);
+        else settled(entry, result, after[index]);
       });
       if (busy.length > 0) tryBusyAgain(busy);
-      if (claims.length > 0) options.onHandedOff(claims);
+      if (offer.granted().length > 0) options.onHandedOff(offer.granted());
     } catch (error) {
       // The answer may have got lost after the commit; what was taken then is ours. Whoever starts it will see.
       if (offer.granted().length > 0) options.onHandedOff(offer.granted());
@@ -112,6 +132,15 @@ export function createSettler(options: {
       else waiters -= 1;
       start();
     }
+  };
+
+  const settled = (
+    { outcome, remote }: Entry,
+    result: 'settled' | 'claim_lost',
+    after?: StepAfter | null,
+  ) => {
+    options.onSettled(outcome, result);
+    remote?.done(after ?? 'claim_lost');
   };
 
   const later = (entries: Entry[], ms: number, then: (entries: Entry[]) => void) => {
@@ -155,7 +184,7 @@ export function createSettler(options: {
       entry.errors += 1;
       entry.alone = !passing || entry.errors >= ERRORS_TOGETHER;
     }
-    for (const entry of batch) if (!kept.includes(entry)) options.onSettled(entry.outcome, 'claim_lost');
+    for (const entry of batch) if (!kept.includes(entry)) settled(entry, 'claim_lost');
     const tries = Math.min(...batch.map((entry) => entry.errors));
     later(kept, Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2), (entries) =>
       waiting.push(...entries),
@@ -163,8 +192,8 @@ export function createSettler(options: {
   };
 
   return {
-    push(outcome) {
-      waiting.push({ outcome, since: performance.now(), busy: 0, errors: 0, alone: false });
+    push(outcome, remote) {
+      waiting.push({ outcome, remote, since: performance.now(), busy: 0, errors: 0, alone: false });
       // Outcomes that end in the same turn of the event loop share a batch.
       if (!scheduled) setImmediate(start);
       scheduled = true;

@@ -30,7 +30,7 @@ function startSettler() {
     store,
     log,
     offer: () => ({
-      handOff: () => ({ workerId: '', ttlMs: 0, take: () => false }),
+      handOff: () => ({ take: () => null }),
       granted: () => [],
       end: () => undefined,
     }),

@@ -5,7 +5,7 @@ import { AppError } from '../../src/domain/errors.ts';
 import { normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { ClaimedStep, HandOff } from '../../src/operations/advance-jobs.ts';
 import { cancelJob } from '../../src/operations/cancel-job.ts';
-import { claimSteps } from '../../src/operations/claim-steps.ts';
+import { type ClaimRequest, claimSteps } from '../../src/operations/claim-steps.ts';
 import { decideConditions } from '../../src/operations/decide-conditions.ts';
 import { decideOutputs } from '../../src/operations/decide-outputs.ts';
 import { deleteJob } from '../../src/operations/delete-job.ts';
@@ -68,13 +68,10 @@ export async function claim(world: World, probability = 0.6): Promise<string> {
   const workerId = random.pick(world.workers);
   const isChosen = (key: { job_id: string; ordinal: number }) =>
     chosen.some(({ job, step }) => job.id === key.job_id && step.ordinal === key.ordinal);
-  const claims = await claimSteps(store, {
-    workerId,
-    uses: [{ uses: 'value', max: 1000 }],
-    queues: null,
-    ttlMs: LONG_MS,
-    accept: (step) => isChosen(step as LoadedStep),
-  });
+  const uses = [{ uses: 'value', max: 1000 }];
+  const accept: ClaimRequest['accept'] = (step) => isChosen(step as LoadedStep);
+  const [grants] = await claimSteps(store, [{ workerId, uses, queues: null, ttlMs: LONG_MS, accept }]);
+  const claims = grants as ClaimedStep[];
   if (claims.length !== chosen.length || !claims.every(isChosen)) {
     throw new Error(`claimed ${claims.length} steps, not the ${chosen.length} that are ready`);
   }
@@ -135,8 +132,9 @@ async function settleBatch(
     const job = world.jobs.get(id);
     if (job) oracle.follow(job);
   }
-  const take: HandOff['take'] = () => world.random.chance(0.5);
-  const handOff = takes === null ? undefined : () => ({ workerId: takes, ttlMs: LONG_MS, take });
+  const terms = takes === null ? null : { claimed_by: takes, ttl_ms: LONG_MS };
+  const take: HandOff['take'] = () => (world.random.chance(0.5) ? terms : null);
+  const handOff = terms === null ? undefined : () => ({ take });
   const { results, claims } = await settleSteps(store, outcomes, { mode: 'wait', handOff });
   if (results.join() !== expected.join())
     throw new Error(`settled ${results.join()}, expected ${expected.join()}`);

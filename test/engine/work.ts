@@ -40,16 +40,19 @@ export function loose(count: number): Record<string, string[]> {
 /** Claims as many ready steps as asked for, for a worker of its own unless one is named. */
 export async function claim(store: Store, max: number, workerId: string = uuid()): Promise<ClaimedStep[]> {
   let room = max;
-  return claimSteps(store, {
-    workerId,
-    uses: [{ uses: 'value', max }],
-    queues: null,
-    ttlMs: 60_000,
-    accept: () => {
-      room -= 1;
-      return room >= 0;
+  const [claims = []] = await claimSteps(store, [
+    {
+      workerId,
+      uses: [{ uses: 'value', max }],
+      queues: null,
+      ttlMs: 60_000,
+      accept: () => {
+        room -= 1;
+        return room >= 0;
+      },
     },
-  });
+  ]);
+  return claims as ClaimedStep[];
 }
 
 export function outcome(claimed: ClaimedStep, end: StepOutcome['end']): StepOutcome {

@@ -43,20 +43,26 @@ export function promoteHeld(draft: JobDraft): void {
   }
 }
 
-/** The right to run one step: who, under which id, for how long. */
-export interface Grant {
-  claim_id: string;
+/** To whom a step is handed, and on what terms. */
+export interface ClaimTerms {
   claimed_by: string;
   ttl_ms: number;
+  /** What an extend that names no ttl goes by; absent for those that always name it. */
+  claim_ttl_ms?: number;
+  /** Under which request of the worker. */
+  claim_request?: string | null;
 }
 
 /** Hands a ready step to a worker. The claim never outlives the attempt's or the job's deadline. */
-export function grantClaim(draft: JobDraft, step: StepState, grant: Grant): void {
+export function grantClaim(
+  draft: JobDraft,
+  step: StepState,
+  { ttl_ms, ...grant }: ClaimTerms & { claim_id: string },
+): void {
   const { now, job } = draft;
   moveStep(draft, step, 'running', {
-    claim_id: grant.claim_id,
-    claimed_by: grant.claimed_by,
-    claim_expires_at: Math.min(now + grant.ttl_ms, now + step.timeout_ms, job.deadline_at),
+    ...grant,
+    claim_expires_at: Math.min(now + ttl_ms, now + step.timeout_ms, job.deadline_at),
     attempt: step.attempt + 1,
     started_at: now,
     progress: null,

@@ -1,0 +1,95 @@
+import type { Logger } from 'pino';
+import type { Store } from '../database/store.ts';
+import { AppError } from '../domain/errors.ts';
+import { type RequestingWorker, seeWorkers } from '../operations/see-workers.ts';
+import { type Loop, startLoop } from './loop.ts';
+import type { RemoteAsks } from './remote-asks.ts';
+
+// So long what is known of a worker is gone by; a removal is seen in the database whenever something is granted.
+const FRESH_MS = 3_000;
+const SEE_MS = 3_000;
+const MOST_KNOWN = 10_000;
+
+/** What this server knows of the remote workers that talk to it. */
+export interface KnownWorkers {
+  /** Throws `worker_not_found`. */
+  get(id: string): Promise<RequestingWorker>;
+  /** Takes note of what the worker is told from now on, and gives it back. */
+  told(id: string, command: 'drain' | 'stop'): 'drain' | 'stop';
+  /** Takes note of a look at the queue for this worker: whether it left room. */
+  served(id: string, empty: boolean): void;
+  /** Whether the worker may take promoted steps past the queue once more: nobody waits there, and not too often. */
+  mayBeHanded(id: string, most: number): boolean;
+  stop(): Promise<void>;
+}
+
+interface Known extends RequestingWorker {
+  seenAt: number;
+  empty: boolean;
+  /** How many times in a row it was served without a look at the queue. */
+  chain: number;
+}
+
+/** Remembers workers for a few seconds, and tells the database of those that wait here that they live. */
+export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks): KnownWorkers {
+  const known = new Map<string, Known>();
+
+  const see = async (ids: readonly string[]) => {
+    const seen = await seeWorkers(store, ids);
+    for (const id of ids) {
+      const row = seen.find((one) => one.id === id);
+      if (row === undefined) known.delete(id);
+      else known.set(id, { empty: true, chain: 0, ...known.get(id), ...row, seenAt: performance.now() });
+    }
+    // What nobody has talked about for longest goes first.
+    for (const id of known.keys()) {
+      if (known.size <= MOST_KNOWN) break;
+      known.delete(id);
+    }
+  };
+
+  const loop: Loop = startLoop({
+    name: 'workers',
+    intervalMs: SEE_MS,
+    log,
+    async pass() {
+      const ids = asks.workers();
+      await see(ids);
+      for (const id of ids) {
+        const command = known.get(id)?.command ?? 'stop';
+        if (command !== 'run') asks.tell(id, command);
+      }
+      return undefined;
+    },
+  });
+
+  return {
+    async get(id) {
+      const fresh = known.get(id);
+      if (fresh && performance.now() - fresh.seenAt < FRESH_MS) return fresh;
+      await see([id]);
+      const worker = known.get(id);
+      if (worker) return worker;
+      throw new AppError(
+        'worker_not_found',
+        `there is no worker with the id ${id}; register with POST /v1/workers`,
+      );
+    },
+    told(id, command) {
+      const worker = known.get(id);
+      if (worker) worker.command = command;
+      return command;
+    },
+    served(id, empty) {
+      const worker = known.get(id);
+      if (worker) Object.assign(worker, { empty, chain: 0 });
+    },
+    mayBeHanded(id, most) {
+      const worker = known.get(id);
+      if (!worker?.empty || worker.chain >= most) return false;
+      worker.chain += 1;
+      return true;
+    },
+    stop: () => loop.stop(),
+  };
+}

@@ -1,0 +1,160 @@
+import { AppError } from '../domain/errors.ts';
+import { LIMITS } from '../domain/limits.ts';
+import type { ClaimedStep } from '../operations/advance-jobs.ts';
+import type { Grants } from '../operations/claim-steps.ts';
+import type { Claimant, OpenRequest } from './claim-desk.ts';
+
+/** What a remote worker asks for. */
+export interface Ask {
+  /** A worker that is registered. */
+  workerId: string;
+  requestId: string | null;
+  uses: readonly string[];
+  /** Null: every queue. */
+  queues: readonly string[] | null;
+  /** How many claims at most. */
+  max: number;
+  ttlMs: number;
+  /** How long to wait for a step to become ready; 0: one look. */
+  waitMs: number;
+  /** Aborted when nobody is there any more to answer. */
+  gone: AbortSignal;
+}
+
+/** Why an ask ended: claims were granted, the worker is told something, it was served before, or nothing came in time. */
+export type AskEnd = { claims: ClaimedStep[] } | 'drain' | 'stop' | 'served' | 'nothing';
+
+/** The asks of remote workers that wait at this server. */
+export interface RemoteAsks extends Claimant {
+  /** Waits until something comes of it. Rejects when the database was away all the time. */
+  wait(ask: Ask): Promise<AskEnd>;
+  /** Ids of the workers that wait here. */
+  workers(): string[];
+  /** Ends all asks of these workers: they have been told something meanwhile. */
+  tell(workerId: string, command: 'drain' | 'stop'): void;
+  count(): number;
+  /** Ends all asks with nothing, now and from now on. */
+  end(): void;
+  haveEnded(): boolean;
+}
+
+interface Waiting {
+  ask: Ask;
+  /** Its time is over: it ends with the next word about it. */
+  over: boolean;
+  /** The desk is looking on its behalf. */
+  open: boolean;
+  looked: boolean;
+  error: unknown;
+  end(end: AskEnd): void;
+  reject(error: unknown): void;
+}
+
+// The row of its worker is held for the length of a transaction.
+const BUSY_MS = 5;
+
+/** Keeps the asks of remote workers until the desk has something for them. `wake` asks the desk to look. */
+export function createRemoteAsks(wake: () => void): RemoteAsks {
+  const waiting = new Set<Waiting>();
+  let ended = false;
+
+  const timeOver = (one: Waiting) => {
+    one.over = true;
+    // What the desk is about to grant must not be left behind, and everybody gets at least one look.
+    if (one.open || !(one.looked || ended)) return;
+    if (one.error === null) one.end('nothing');
+    else one.reject(one.error);
+  };
+
+  const open = (one: Waiting): OpenRequest => {
+    const { ask } = one;
+    const granted: ClaimedStep[] = [];
+    one.open = true;
+    return {
+      request: {
+        workerId: ask.workerId,
+        uses: ask.uses.map((uses) => ({ uses, max: ask.max })),
+        queues: ask.queues,
+        ttlMs: ask.ttlMs,
+        remote: { requestId: ask.requestId },
+        accept: () => !ask.gone.aborted && granted.length < ask.max,
+        granted: (claim) => granted.push(claim),
+      },
+      done(grants) {
+        one.open = false;
+        one.looked = true;
+        one.error = null;
+        return answer(one, grants);
+      },
+      failed(error) {
+        one.open = false;
+        one.looked = true;
+        one.error = error;
+        // The answer may have got lost after the commit: whether they are ours shows when they are loaded.
+        if (granted.length > 0) one.end({ claims: granted });
+        else if (one.over || ask.gone.aborted) timeOver(one);
+      },
+    };
+  };
+
+  const answer = (one: Waiting, grants: Grants): number | undefined => {
+    if (typeof grants === 'string' && grants !== 'busy') one.end(grants);
+    else if (grants !== 'busy' && grants.length > 0) one.end({ claims: grants });
+    else if (one.over || one.ask.gone.aborted) one.end('nothing');
+    else return grants === 'busy' ? BUSY_MS : undefined;
+    return undefined;
+  };
+
+  const begin = (ask: Ask): Promise<AskEnd> =>
+    new Promise((resolve, reject) => {
+      const finished = () => {
+        clearTimeout(timer);
+        ask.gone.removeEventListener('abort', left);
+        waiting.delete(one);
+      };
+      const one: Waiting = {
+        ask,
+        over: ask.waitMs <= 0,
+        open: false,
+        looked: false,
+        error: null,
+        end(end) {
+          finished();
+          resolve(end);
+        },
+        reject(error) {
+          finished();
+          reject(error);
+        },
+      };
+      const left = () => (one.open ? undefined : one.end('nothing'));
+      const timer = ask.waitMs > 0 ? setTimeout(() => timeOver(one), ask.waitMs) : undefined;
+      ask.gone.addEventListener('abort', left);
+      waiting.add(one);
+      wake();
+    });
+
+  return {
+    open: () => [...waiting].filter((one) => !one.open).map(open),
+    async wait(ask) {
+      if (ended || ask.gone.aborted) return 'nothing';
+      if (waiting.size >= LIMITS.claimsWaiting) throw tooMany();
+      return begin(ask);
+    },
+    workers: () => [...new Set([...waiting].map(({ ask }) => ask.workerId))],
+    tell(workerId, command) {
+      for (const one of waiting) if (one.ask.workerId === workerId && !one.open) one.end(command);
+    },
+    count: () => waiting.size,
+    end() {
+      ended = true;
+      for (const one of [...waiting]) timeOver(one);
+    },
+    haveEnded: () => ended,
+  };
+}
+
+function tooMany(): AppError {
+  const detail = `${LIMITS.claimsWaiting} requests for claims wait here already; try again in a second, or at another server`;
+  return new AppError('too_many_waiting', detail);
+}

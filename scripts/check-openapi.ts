@@ -20,6 +20,7 @@ export async function servedDocument(): Promise<Record<string, unknown>> {
     store,
     vital: store,
     claimTtlMs: 30_000,
+    reportProgress: () => {},
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
     log: createLogger({ level: 'silent', pretty: false }),

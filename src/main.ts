@@ -83,6 +83,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
     store,
     vital,
     claimTtlMs: config.claimTtlMs,
+    reportProgress: (report) => scheduler.reportProgress(report),
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
     log,

@@ -41,6 +41,8 @@ export interface AppOptions extends HealthFacts {
   vital: Store;
   /** How long a claim is valid when its request does not say. */
   claimTtlMs: number;
+  /** Takes what a worker says of the progress of a step. */
+  reportProgress: RouteContext['reportProgress'];
   /** What this server knows of actions. */
   actionChecks: ActionChecks;
   /** The same for documents: the actions that are on. */
@@ -74,6 +76,7 @@ export function createApp(options: AppOptions): App {
     store,
     vital,
     claimTtlMs,
+    reportProgress: options.reportProgress,
     actionChecks,
     waits,
     readOffers: async () => ({ live: await readOffers(store.db), builtIn: [...actionChecks.builtin] }),

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Store } from '../database/store.ts';
 import type { Offers } from '../domain/blocked-by.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
+import type { ProgressReport } from '../operations/report-progress.ts';
 import type { JobWaits } from './job-waits.ts';
 
 /** The app as routes see it: their schemas give their types. */
@@ -22,6 +23,8 @@ export interface RouteContext {
   vital: Store;
   /** How long a claim is valid when its request does not say. */
   claimTtlMs: number;
+  /** Takes what a worker says of the progress of a step, 0 to 1; the latest is written about once a second. */
+  reportProgress(report: ProgressReport): void;
   actionChecks: ActionChecks;
   waits: JobWaits;
   /** What live workers take at this moment. */

@@ -3,10 +3,12 @@ import type { Catalogue } from '../actions/catalogue.ts';
 import type { DatabaseAddress } from '../database/connection.ts';
 import type { Store } from '../database/store.ts';
 import type { ServerEntry } from '../operations/keep-server.ts';
+import type { ProgressReport } from '../operations/report-progress.ts';
 import type { EngineMeter } from '../telemetry/engine-metrics.ts';
 import { type Dispatch, startDispatch } from './dispatch.ts';
 import { startLiveness } from './liveness.ts';
 import { startPrune, startPruneWorkers } from './prune.ts';
+import { gatherRemoteProgress, startRemoteProgress } from './remote-progress.ts';
 import { rescuePredecessors, startRescue } from './rescue.ts';
 import { startWake } from './wake.ts';
 
@@ -21,6 +23,8 @@ export interface SchedulerSettings {
 
 /** What happens by itself. */
 export interface Scheduler {
+  /** Takes what a remote worker says of its progress; written about once a second. */
+  reportProgress(report: ProgressReport): void;
   /** Where remote workers claim and settle. */
   remote: Dispatch['remote'];
   /** Requests of remote workers that wait for claims at this moment. */
@@ -47,7 +51,9 @@ export async function startScheduler(options: {
   const liveness = await startLiveness({ store: vital, connection, entry, log });
   if (settings.soleServer) await rescuePredecessors(store, log, entry.id);
   const { trustedSince } = liveness;
+  const progress = gatherRemoteProgress();
   const loops = [
+    startRemoteProgress(store, log, progress),
     startRescue({ store, log, serverId: entry.id, claimTtlMs, trustedSince }),
     startWake(store, log),
     startPruneWorkers(store, log),
@@ -62,6 +68,7 @@ export async function startScheduler(options: {
     ...(meter === undefined ? {} : { meter }),
   });
   return {
+    reportProgress: progress.report,
     remote: dispatch.remote,
     waiting: dispatch.waiting,
     async stop(graceMs) {

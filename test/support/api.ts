@@ -51,6 +51,7 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
     store,
     vital: store,
     claimTtlMs: 30_000,
+    reportProgress: () => {},
     actionChecks: ACTIONS,
     actions: [],
     log: createLogger({ level: 'silent', pretty: false }),

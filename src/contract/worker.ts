@@ -143,6 +143,8 @@ export const RemovedWorker = Type.Object(
   { $id: 'RemovedWorker', ...strict },
 );
 
+const WORKER_CURSOR = 'dzowOjE3OTUyMjI4MDAwMDAwMDA6M2YxYzlhNTItNmQwZS00YjdhLTljMmYtNWI4ZTdkNmE0YzMx';
+
 export const WorkerParams = Type.Object({
   id: Type.String({ description: 'Id of the worker.', examples: [EXAMPLE_WORKER_ID] }),
 });
@@ -161,7 +163,9 @@ export const ListWorkersQuery = Type.Object(
       description: 'Most entries on the page.',
       examples: [20],
     }),
-    cursor: Type.Optional(Type.String({ description: '`next_cursor` of the page before.' })),
+    cursor: Type.Optional(
+      Type.String({ description: '`next_cursor` of the page before.', examples: [WORKER_CURSOR] }),
+    ),
   },
   strict,
 );

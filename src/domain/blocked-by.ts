@@ -38,7 +38,7 @@ export interface BlockingJob {
   steps_running: number;
 }
 
-/** What one live worker takes; `queues` null means every queue. */
+/** What live workers of one kind take, with the slots of all of them; `queues` null means every queue. */
 export interface Offer {
   uses: string[];
   queues: string[] | null;
@@ -49,6 +49,11 @@ export interface Offers {
   live: Offer[];
   /** The actions that are part of Holdfast, switched on or not. */
   builtIn: readonly string[];
+}
+
+/** Whether whoever offers this takes steps of the action from the queue. */
+export function serves({ uses, queues }: Offer, action: string, queue: string): boolean {
+  return uses.includes(action) && (queues === null || queues.includes(queue));
 }
 
 const TERMINAL: ReadonlySet<StepStatus> = new Set(['succeeded', 'failed', 'skipped', 'cancelled']);
@@ -101,7 +106,7 @@ function workersOf(step: BlockedStep, { live, builtIn }: Offers): BlockedBy {
     return noWorker(`the action \`${uses}\` is switched off; add it to ACTIONS and start the server again`);
   }
   if (offering.length === 0) return noWorker(`no live worker offers \`${uses}\``);
-  const serving = offering.filter((offer) => offer.queues === null || offer.queues.includes(queue));
+  const serving = offering.filter((offer) => serves(offer, uses, queue));
   if (serving.length === 0) {
     return noWorker(
       `no live worker takes \`${uses}\` from the queue \`${queue}\`; a server serves what QUEUES names`,

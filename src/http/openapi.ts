@@ -12,6 +12,15 @@ import {
 import type { DescribedAction } from '../contract/job-schema.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
+import {
+  HeartbeatAnswer,
+  HeartbeatBody,
+  RegisteredWorker,
+  RemovedWorker,
+  WorkerEntry,
+  WorkerList,
+  WorkerRegistration,
+} from '../contract/worker.ts';
 import { finishDocument } from './finish-document.ts';
 import { DOCS_CONTENT_SECURITY_POLICY } from './security-headers.ts';
 
@@ -33,6 +42,8 @@ const NAMED = [
     Health,
     Probe,
   ],
+  ...[WorkerRegistration, WorkerEntry, RegisteredWorker, WorkerList, HeartbeatBody, HeartbeatAnswer],
+  RemovedWorker,
 ];
 
 const DESCRIPTION = `Submit a graph of steps, watch it, read its results.
@@ -51,6 +62,7 @@ fields are refused, never ignored. Durations are written \`30s\`, \`5m\`, \`1h30
 const TAGS = [
   { name: 'jobs', description: 'Graphs of steps: submit, watch, steer, delete.' },
   { name: 'steps', description: 'What a job is made of: status, attempts, output, log.' },
+  { name: 'workers', description: 'Who runs steps: the servers themselves, and processes on any machine.' },
   { name: 'health', description: 'For people, load balancers and process managers.' },
 ];
 

@@ -1,5 +1,6 @@
 import { AppError } from '../domain/errors.ts';
 import type { JobPosition } from '../repositories/read-jobs.ts';
+import type { WorkerPosition } from '../repositories/read-workers.ts';
 
 // Opaque to clients, so that the order of a list may change; the letter tells one list's cursors from another's.
 
@@ -25,6 +26,18 @@ export function decodeStepCursor(cursor: string): number {
   const match = /^s:(\d{1,9})$/.exec(decode(cursor));
   if (match === null) throw invalidCursor();
   return Number(match[1]);
+}
+
+/** The cursor of a place in the list of workers. */
+export function encodeWorkerCursor({ gone, started_us, id }: WorkerPosition): string {
+  return encode(`w:${gone ? 1 : 0}:${started_us}:${id}`);
+}
+
+/** The place that a cursor of the list of workers names. Throws `invalid_cursor`. */
+export function decodeWorkerCursor(cursor: string): WorkerPosition {
+  const match = /^w:([01]):(\d{1,16}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(decode(cursor));
+  if (match === null || !Number.isSafeInteger(Number(match[2]))) throw invalidCursor();
+  return { gone: match[1] === '1', started_us: Number(match[2]), id: match[3] as string };
 }
 
 function encode(text: string): string {

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify';
 import { AppError, type Problem } from '../domain/errors.ts';
-import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import { type NormalJob, normaliseJob } from '../domain/job-definition/normalise.ts';
 import { collectProblems, describeValue, isObject, type Problems } from '../domain/job-definition/read.ts';
 import type { Json } from '../domain/json.ts';
@@ -8,8 +7,9 @@ import { LIMITS } from '../domain/limits.ts';
 import { pointerTo } from '../domain/storable.ts';
 import { giveWay } from '../operations/give-way.ts';
 import { addLines } from './bodies/read-bodies.ts';
+import type { RouteContext } from './context.ts';
 import { batchHash, requestHash } from './idempotency.ts';
-import { invalidDefinition } from './read-definition.ts';
+import { invalidDefinition, openWarnings } from './read-definition.ts';
 
 /** The jobs of a batch, in order, what there is to warn of for each, and what the whole says, as a hash. */
 export interface ReadBatch {
@@ -23,7 +23,10 @@ export interface ReadBatch {
  * them, up to 100 things; pointers, of warnings too, are those of the body. Gives way between two jobs: a batch as
  * large as may be takes seconds to check, in which nothing else would be answered.
  */
-export async function readBatch(request: FastifyRequest, actionChecks: ActionChecks): Promise<ReadBatch> {
+export async function readBatch(
+  request: FastifyRequest,
+  { actionChecks, readOffers }: RouteContext,
+): Promise<ReadBatch> {
   const body = request.body as Json | undefined;
   if (body === undefined) throw new AppError('invalid_json', 'the body is empty; send {"jobs": […]}');
   const problems = collectProblems();
@@ -41,7 +44,7 @@ export async function readBatch(request: FastifyRequest, actionChecks: ActionChe
     await turn();
   }
   if (problems.list.length > 0) throw invalidDefinition(await addLines(request, problems.list));
-  const warnings = await warningsOf(request, jobs);
+  const warnings = await warningsOf(request, await openWarnings(jobs, readOffers));
   // The answer is made later, and the text may be large.
   request.bodySource = null;
   return { jobs, warnings, hash: batchHash(hashes) };
@@ -109,10 +112,10 @@ function below({ pointer, code, detail }: Problem, index: number): [string, stri
 }
 
 /** The warnings of each job; the lines of all of them are looked for at once, since that goes through the text. */
-async function warningsOf(request: FastifyRequest, jobs: readonly NormalJob[]): Promise<Problem[][]> {
-  const all = jobs.flatMap((job, index) =>
-    job.warnings.map((warning) => ({ ...warning, pointer: `/jobs/${index}${warning.pointer}` })),
+async function warningsOf(request: FastifyRequest, jobs: readonly Problem[][]): Promise<Problem[][]> {
+  const all = jobs.flatMap((warnings, index) =>
+    warnings.map((warning) => ({ ...warning, pointer: `/jobs/${index}${warning.pointer}` })),
   );
   const withLines = await addLines(request, all);
-  return jobs.map(({ warnings }) => withLines.splice(0, warnings.length));
+  return jobs.map((warnings) => withLines.splice(0, warnings.length));
 }

@@ -2,11 +2,12 @@ import type { FastifyRequest } from 'fastify';
 import { JobDefinition } from '../contract/job-definition.ts';
 import { Named } from '../contract/scalars.ts';
 import { AppError, type Problem } from '../domain/errors.ts';
-import type { ActionChecks } from '../domain/job-definition/actions.ts';
+import { isAboutAction, withoutServed } from '../domain/job-definition/actions.ts';
 import { type NormalJob, normaliseJob } from '../domain/job-definition/normalise.ts';
 import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { addLines } from './bodies/read-bodies.ts';
+import type { RouteContext } from './context.ts';
 import { compileWithoutBody } from './validation.ts';
 
 /** What a route says that takes a job definition: it is the same for those that store it and those that do not. */
@@ -32,16 +33,30 @@ export const DEFINITION_BODY = {
  */
 export async function readDefinition(
   request: FastifyRequest,
-  actionChecks: ActionChecks,
+  { actionChecks, readOffers }: RouteContext,
 ): Promise<{ job: NormalJob; body: Json }> {
   const body = request.body as Json | undefined;
   if (body === undefined) throw new AppError('invalid_json', 'the body is empty; send a job definition');
   const checked = normaliseJob(body, actionChecks);
   if (!checked.ok) throw invalidDefinition(await addLines(request, checked.problems));
-  const warnings = await addLines(request, checked.job.warnings);
+  const [open = []] = await openWarnings([checked.job], readOffers);
+  const warnings = await addLines(request, open);
   // The answer may wait for the end of the job, and the text may be large.
   request.bodySource = null;
   return { job: { ...checked.job, warnings }, body };
+}
+
+/**
+ * What there still is to warn of in each job, now that workers are asked. Only those whose actions are not on here are
+ * worth a look at the database; should that be away, the warnings stand.
+ */
+export async function openWarnings(
+  jobs: readonly NormalJob[],
+  readOffers: RouteContext['readOffers'],
+): Promise<Problem[][]> {
+  if (!jobs.some(({ warnings }) => warnings.some(isAboutAction))) return jobs.map(({ warnings }) => warnings);
+  const { live } = await readOffers().catch(() => ({ live: [] }));
+  return jobs.map((job) => withoutServed(job, live));
 }
 
 /** "This is no job", with everything that is wrong with it. */

@@ -47,14 +47,6 @@ export async function readWorker(db: Kysely<Tables>, id: string): Promise<ReadWo
   return (await readChosen(db, sql`worker.id = ${id}`, 1))[0];
 }
 
-/** Which of the ids belong to no remote worker. */
-export async function findMissingWorkers(db: Kysely<Tables>, ids: readonly string[]): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select k.id from unnest(${sql.val([...ids])}::uuid[]) as k (id)
-    where not exists (select 1 from worker where worker.id = k.id and kind = 'remote')`.execute(db);
-  return rows.map((row) => row.id);
-}
-
 /** A page of workers, those that are gone last, newest first in both halves; and where the next one starts. */
 export async function readWorkers(
   db: Kysely<Tables>,

@@ -1,3 +1,4 @@
+import { type Offer, serves } from '../blocked-by.ts';
 import type { Problem } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { LIMITS } from '../limits.ts';
@@ -35,6 +36,27 @@ export function warnOfActions(steps: readonly StatedStep[], actions: ActionCheck
     warnings.set(uses, { pointer: `${pointer}/uses`, ...warnOfAction(uses, actions) });
   }
   return [...warnings.values()];
+}
+
+/** Whether a warning is about an action that is not on here. */
+export function isAboutAction({ code }: Problem): boolean {
+  return code === 'unknown_action' || code === 'action_switched_off';
+}
+
+/** The warnings of a job without those about actions that live workers take from all the queues that it uses. */
+export function withoutServed(
+  { warnings, steps }: { warnings: readonly Problem[]; steps: readonly { uses: string; queue: string }[] },
+  live: readonly Offer[],
+): Problem[] {
+  const queues = new Map<string, Set<string>>();
+  for (const { uses, queue } of steps) queues.set(uses, (queues.get(uses) ?? new Set()).add(queue));
+  return warnings.filter((warning) => {
+    // A job without `steps` has its one action at the top.
+    const ordinal = Number(/^\/steps\/(\d+)\/uses$/.exec(warning.pointer)?.[1] ?? 0);
+    const uses = steps[ordinal]?.uses;
+    if (!isAboutAction(warning) || uses === undefined) return true;
+    return ![...(queues.get(uses) ?? [])].every((queue) => live.some((offer) => serves(offer, uses, queue)));
+  });
 }
 
 function warnOfAction(uses: string, actions: ActionChecks): Omit<Problem, 'pointer'> {

@@ -77,7 +77,8 @@ function readName(job: Section): string {
   return '';
 }
 
-function readLabels(job: Section): Record<string, string> {
+/** The field `labels` of a job, or of what else `owner` names. */
+export function readLabels(job: Section, owner: string = PLACE_NAMES.job): Record<string, string> {
   const labels = fieldOf(job, 'labels');
   if (labels === undefined) return {};
   if (!isObject(labels)) {
@@ -90,7 +91,7 @@ function readLabels(job: Section): Record<string, string> {
   }
   const entries = Object.entries(labels);
   if (entries.length > LIMITS.labelsPerJob) {
-    const detail = `${entries.length} labels; a job has at most ${LIMITS.labelsPerJob}`;
+    const detail = `${entries.length} labels; ${owner} has at most ${LIMITS.labelsPerJob}`;
     refuse(job, 'labels', detail, 'too_many_labels');
     return {};
   }

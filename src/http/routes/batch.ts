@@ -47,7 +47,8 @@ const schema = {
 };
 
 /** `POST /v1/jobs/batch`. */
-export function addBatchRoute(app: App, { store, actionChecks }: RouteContext): void {
+export function addBatchRoute(app: App, context: RouteContext): void {
+  const { store } = context;
   app.route({
     method: 'POST',
     url: '/v1/jobs/batch',
@@ -57,7 +58,7 @@ export function addBatchRoute(app: App, { store, actionChecks }: RouteContext): 
     validatorCompiler: compileWithoutBody,
     handler: async (request, reply) => {
       const key = idempotencyKey(request);
-      const { jobs, warnings, hash } = await readBatch(request, actionChecks);
+      const { jobs, warnings, hash } = await readBatch(request, context);
       const made = await submitBatch(store, jobs, { idempotencyKey: key, requestHash: hash });
       const read = await readJobsById(
         store.db,

@@ -51,7 +51,8 @@ const schema = {
 };
 
 /** `POST /v1/jobs`. */
-export function addSubmitRoute(app: App, { store, actionChecks, waits }: RouteContext): void {
+export function addSubmitRoute(app: App, context: RouteContext): void {
+  const { store, waits } = context;
   app.route({
     method: 'POST',
     url: '/v1/jobs',
@@ -60,7 +61,7 @@ export function addSubmitRoute(app: App, { store, actionChecks, waits }: RouteCo
     handler: async (request, reply) => {
       const ms = waitPreference(request, reply, request.query.wait);
       const key = idempotencyKey(request);
-      const { job, body } = await readDefinition(request, actionChecks);
+      const { job, body } = await readDefinition(request, context);
       const options = { idempotencyKey: key, requestHash: requestHash(body) };
       const { id, replayed } = await submitJob(store, job, options);
       reply.loggedJobId = id;

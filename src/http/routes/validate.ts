@@ -28,8 +28,8 @@ const schema = {
   ),
 };
 
-/** `POST /v1/jobs/validate`; it never asks the database. */
-export function addValidateRoute(app: App, { actionChecks }: RouteContext): void {
+/** `POST /v1/jobs/validate`; it asks the database only for who offers an action that is not on here, and can do without. */
+export function addValidateRoute(app: App, context: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/v1/jobs/validate',
@@ -38,7 +38,7 @@ export function addValidateRoute(app: App, { actionChecks }: RouteContext): void
     // What a user gave is written as it is; a serialiser made from the schema would look at each value for its type.
     serializerCompiler: () => (checked: unknown) => writeReadable(checked as Json),
     handler: async (request) => {
-      const { job } = await readDefinition(request, actionChecks);
+      const { job } = await readDefinition(request, context);
       const { definition, levels, steps, warnings } = job;
       const plan = levels.map((level) => level.map((ordinal) => (steps[ordinal] as NormalStep).name));
       return { definition, plan, warnings };

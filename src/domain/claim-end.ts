@@ -14,7 +14,7 @@ export type ClaimEnd =
       /** Milliseconds until the step may be taken again; absent when at once, or when that has come. */
       retry_in_ms?: number;
     }
-  | { kind: 'lost'; reason: 'expired' | 'timed_out' | 'cancelled'; detail: string }
+  | { kind: 'lost'; reason: 'expired' | 'timed_out' | 'cancelled' | 'removed'; detail: string }
   | { kind: 'unknown' };
 
 /** What is stored about the step and the attempt of a claim. */
@@ -25,6 +25,8 @@ export interface ClaimTrace {
   attempt: {
     outcome: 'succeeded' | 'failed' | 'timed_out' | 'lost' | 'released' | 'cancelled';
     settled: boolean;
+    /** Given back because somebody removed the worker. */
+    removed?: boolean;
   } | null;
 }
 
@@ -57,6 +59,7 @@ function endOfAttempt(attempt: NonNullable<ClaimTrace['attempt']>, step: ClaimTr
       if (attempt.settled) return { kind: 'ended', verb: 'fail', outcome: 'failed' };
       return { kind: 'ended', verb: 'fail', outcome: 'retrying', ...delayOf(step) };
     case 'released':
+      if (attempt.removed) return REMOVED;
       return { kind: 'ended', verb: 'release', outcome: 'released', ...delayOf(step) };
     case 'timed_out':
       return TIMED_OUT;
@@ -81,6 +84,12 @@ const EXPIRED: ClaimEnd = {
   kind: 'lost',
   reason: 'expired',
   detail: 'the claim expired and the step was given to others; drop this result',
+};
+
+const REMOVED: ClaimEnd = {
+  kind: 'lost',
+  reason: 'removed',
+  detail: 'the worker was removed and its steps were given to others; drop this result',
 };
 
 function lostWithItsJob(reason: string | null): ClaimEnd {

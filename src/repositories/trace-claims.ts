@@ -15,11 +15,12 @@ export interface TraceRow {
   wakes_in_ms: number | null;
   outcome: NonNullable<ClaimTrace['attempt']>['outcome'] | null;
   settled: boolean;
+  removed: boolean;
 }
 
 export const TRACE_COLUMNS = sql`k.claim_id, s.claim_id = k.claim_id as is_latest, s.status, s.reason,
   (extract(epoch from s.wake_at - clock_timestamp()) * 1000)::float8 as wakes_in_ms, a.outcome,
-  coalesce(a.settled, false) as settled`;
+  coalesce(a.settled, false) as settled, coalesce(a.removed, false) as removed`;
 
 /** To each claim `k` its step `s` and its attempt `a`; the laterals with `offset 0` pin primary-key lookups. */
 export const traceJoins = sql`
@@ -28,7 +29,8 @@ export const traceJoins = sql`
     from step s where s.job_id = k.job_id and s.ordinal = k.ordinal offset 0
   ) s
   left join lateral (
-    select a.outcome, a.settled from attempt a
+    -- A worker that gives a step back says nothing of why.
+    select a.outcome, a.settled, a.outcome = 'released' and a.error is not null as removed from attempt a
     where a.job_id = k.job_id and a.ordinal = k.ordinal and a.claim_id = k.claim_id offset 0
   ) a on true`;
 
@@ -43,9 +45,10 @@ export async function traceClaims(
   return new Map(rows.map((row) => [row.claim_id, traceOf(row)]));
 }
 
-export function traceOf({ is_latest, status, reason, wakes_in_ms, outcome, settled }: TraceRow): ClaimTrace {
+export function traceOf(row: TraceRow): ClaimTrace {
+  const { is_latest, status, reason, wakes_in_ms, outcome, settled, removed } = row;
   return {
     step: is_latest ? { status, reason, wakes_in_ms } : null,
-    attempt: outcome === null ? null : { outcome, settled },
+    attempt: outcome === null ? null : { outcome, settled, removed },
   };
 }

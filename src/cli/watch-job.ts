@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isTerminal, type Job } from '../../client/src/index.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { createChangeLines } from './change-lines.ts';
+import type { Display } from './display.ts';
+import { EXIT, exitOfJob } from './exit-codes.ts';
+import { type Given, LONG_PATIENCE_MS } from './given.ts';
+import { createLiveDisplay } from './live-display.ts';
+import { Interrupted, WaitOver } from './trouble.ts';
+
+// A job of many short steps changes hundreds of times a second; nobody reads as fast.
+const SHORTEST_MS = 200;
+
+/** Follows a job until it is over and gives the exit code for it; throws WaitOver and Interrupted. */
+export async function watchJob(given: Given, id: string, timeoutMs: number | undefined): Promise<number> {
+  const { output } = given;
+  const display = output.json
+    ? jsonLines(given)
+    : output.isTerminal
+      ? createLiveDisplay(output)
+      : createChangeLines(output);
+  const client = given.connect({ patienceMs: LONG_PATIENCE_MS, onSilence: display.silence });
+  return await untilStopped({ id, timeoutMs }, async (signal) => {
+    let last: Job | null = null;
+    try {
+      for await (const job of client.watch(id, { includeSteps: display.includeSteps, signal })) {
+        last = job;
+        await display.show(job, client);
+        if (!isTerminal(job.status))
+          await sleep(SHORTEST_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    } finally {
+      await display.end(last !== null && isTerminal(last.status) ? last : null, client);
+    }
+    return exitOfJob(last?.status ?? '') ?? EXIT.failed;
+  });
+}
+
+function jsonLines({ output }: Given): Display {
+  return {
+    includeSteps: false,
+    show: async (job) => output.printJsonLine(job),
+    silence: () => {},
+    end: async () => {},
+  };
+}
+
+/**
+ * Runs something that only looks on: Ctrl-C and a passed `timeoutMs` abort its signal, and it then throws what says
+ * that the job goes on by itself.
+ */
+export async function untilStopped<Result>(
+  { id, timeoutMs, what = 'is not over' }: { id: string; timeoutMs: number | undefined; what?: string },
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const stop = new AbortController();
+  const goesOn = `it goes on by itself, and \`holdfast watch ${id}\` comes back to it`;
+  const interrupt = () => stop.abort(new Interrupted(`stopped looking at the job; ${goesOn}`));
+  const over = () =>
+    stop.abort(new WaitOver(`the job ${what} after ${formatDuration(timeoutMs ?? 0)}; ${goesOn}`));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(over, Math.min(timeoutMs, 2 ** 31 - 1));
+  process.once('SIGINT', interrupt);
+  try {
+    return await work(stop.signal);
+  } finally {
+    clearTimeout(timer);
+    process.off('SIGINT', interrupt);
+  }
+}

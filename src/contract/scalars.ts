@@ -29,11 +29,14 @@ export function AnyJson(description: string): TUnsafe<Json> {
   return Type.Unsafe<Json>({ description });
 }
 
+/** How a duration is written as text: with units, or as whole seconds. */
+export const DURATION_TEXT = `${DURATION_PATTERN.source}|^\\d+$`;
+
 /** A duration in a body: text such as "1h30m", or whole seconds, of which there are at least `seconds`. */
 export function Duration(description: string, examples: string[], seconds = 1) {
   return Type.Unsafe<string | number>({
     anyOf: [
-      { type: 'string', pattern: `${DURATION_PATTERN.source}|^\\d+$` },
+      { type: 'string', pattern: DURATION_TEXT },
       { type: 'integer', minimum: seconds },
     ],
     description: `${description} Units \`d h m s ms\`, such as "1h30m", or whole seconds.`,

@@ -23,6 +23,7 @@ import {
 } from '../contract/worker.ts';
 import { finishDocument } from './finish-document.ts';
 import { DOCS_CONTENT_SECURITY_POLICY } from './security-headers.ts';
+import { knowSchemas } from './validation.ts';
 
 // In this order: a schema comes after those that it refers to.
 const NAMED = [
@@ -73,6 +74,7 @@ export function describeRoutes(
   actions: readonly DescribedAction[],
 ): void {
   for (const schema of NAMED) app.addSchema(schema);
+  knowSchemas(NAMED);
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { FastifySchemaValidationError } from 'fastify';
+import { DURATION_TEXT } from '../contract/scalars.ts';
 import { AppError, type Problem } from '../domain/errors.ts';
 import { suggest } from '../domain/suggest.ts';
 
@@ -15,6 +16,25 @@ const forBodies = new Ajv({ ...shared, coerceTypes: false, strict: false });
 // Everything in a query is text, and one of a repeatable parameter is a list of one.
 const forQueries = new Ajv({ ...shared, coerceTypes: 'array', strict: false });
 
+/** Lets the schemas of bodies refer to these by their `$id`. */
+export function knowSchemas(schemas: readonly object[]): void {
+  for (const schema of schemas) {
+    const { $id = '' } = schema as { $id?: string };
+    if (!($id in forBodies.schemas)) forBodies.addSchema(withoutDurations(schema) as object);
+  }
+}
+
+/** Durations are judged by whoever reads them, with their bounds and in words; here they are text or numbers. */
+function withoutDurations(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withoutDurations);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { anyOf } = schema as { anyOf?: { pattern?: string }[] };
+  if (anyOf?.[0]?.pattern === DURATION_TEXT) return DURATION;
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, withoutDurations(value)]));
+}
+
+const DURATION = { type: ['string', 'number'] };
+
 /** Compiles the schemas of routes: bodies as they are, queries from text. Ids in paths are told apart by their routes. */
 export function compileValidator({
   schema,
@@ -24,7 +44,9 @@ export function compileValidator({
   httpPart?: string | undefined;
 }): ValidateFunction {
   if (httpPart === 'params' || httpPart === 'headers') return forQueries.compile(true);
-  return (httpPart === 'body' ? forBodies : forQueries).compile(schema);
+  return httpPart === 'body'
+    ? forBodies.compile(withoutDurations(schema) as object)
+    : forQueries.compile(schema);
 }
 
 /** Takes every value: for a body whose check says more than a schema could. */
@@ -49,7 +71,8 @@ export function queryProblem(name: string, code: string, detail: string): AppErr
 }
 
 function toProblem(error: ErrorObject, inQuery: boolean): Problem {
-  const name = error.instancePath.split('/')[1] ?? '';
+  // Of an entry of a list, the name of the list.
+  const name = error.instancePath.split('/').findLast((part) => !/^\d*$/.test(part)) ?? '';
   if (error.keyword === 'additionalProperties') {
     const unknown = String(error.params.additionalProperty);
     return {
@@ -61,7 +84,7 @@ function toProblem(error: ErrorObject, inQuery: boolean): Problem {
   if (error.keyword === 'required') {
     const missing = String(error.params.missingProperty);
     return {
-      pointer: `/${missing}`,
+      pointer: `${error.instancePath}/${missing}`,
       code: 'missing',
       detail: `\`${missing}\` is missing; ${describe(error, missing)}`,
     };
@@ -97,6 +120,8 @@ function expectation(error: ErrorObject): string {
   if (keyword === 'minimum') return `must be at least ${params.limit}`;
   if (keyword === 'maximum') return `must be at most ${params.limit}`;
   if (keyword === 'maxLength') return `must be at most ${params.limit} characters long`;
+  if (keyword === 'maxItems') return `must have at most ${params.limit} entries`;
+  if (keyword === 'minItems') return `must have at least ${params.limit} entries`;
   if (keyword === 'minLength')
     return params.limit === 1 ? 'must not be empty' : `must be at least ${params.limit} characters long`;
   return error.message ?? 'is wrong';

@@ -6,8 +6,15 @@ import { createDatabase, createPool } from '../src/database/connection.ts';
 import { createWakeUps } from '../src/database/wake-ups.ts';
 import { createApp } from '../src/http/app.ts';
 import { createOutbound } from '../src/outbound/outbound.ts';
+import { readFigures } from '../src/repositories/read-figures.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import { report } from './check-tree.ts';
+
+const NOBODY = {
+  claim: () => Promise.reject(new Error('nobody claims here')),
+  settle: () => Promise.reject(new Error('nobody settles here')),
+};
 
 /** The document as a server with this version would serve it. Needs no database: none is asked. */
 export async function servedDocument(): Promise<Record<string, unknown>> {
@@ -19,11 +26,17 @@ export async function servedDocument(): Promise<Record<string, unknown>> {
   const app = createApp({
     store,
     vital: store,
+    desk: NOBODY,
     claimTtlMs: 30_000,
     reportProgress: () => {},
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
     log: createLogger({ level: 'silent', pretty: false }),
+    metrics: createMetrics({
+      version: packageJson.version,
+      pools: () => ({}),
+      database: { read: () => readFigures(db) },
+    }),
     version: packageJson.version,
     database: { kind: 'external', version: '18' },
     allowedHosts: [],

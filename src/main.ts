@@ -7,23 +7,35 @@ import packageJson from '../package.json' with { type: 'json' };
 import { ALL_ACTIONS, actionChecks, type Catalogue, createCatalogue } from './actions/catalogue.ts';
 import { type Config, readConfig } from './config.ts';
 import { checkServer } from './database/check-server.ts';
-import { createDatabase, createPool, type DatabaseAddress } from './database/connection.ts';
+import {
+  createDatabase,
+  createPool,
+  type DatabaseAddress,
+  type PoolSettings,
+  poolFigures,
+} from './database/connection.ts';
 import { startEmbeddedPostgres } from './database/embedded/embedded-postgres.ts';
 import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import type { Store } from './database/store.ts';
-import { createWakeUps } from './database/wake-ups.ts';
+import { startWakeUpExchange } from './database/wake-up-exchange.ts';
+import { createWakeUps, type WakeUps } from './database/wake-ups.ts';
 import { formatDuration } from './domain/duration.ts';
 import { createApp } from './http/app.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { createOutbound } from './outbound/outbound.ts';
+import { isAnotherServerAlive } from './repositories/live-servers.ts';
+import { readFigures } from './repositories/read-figures.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 import { createBanner } from './telemetry/banner.ts';
 import { createLogger } from './telemetry/logger.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { transitionLog } from './telemetry/transition-log.ts';
 
 const WORK_CONNECTIONS = 10;
 const VITAL_CONNECTIONS = 2;
+// Whoever watches must not slow down what he watches.
+const FIGURE_TIMEOUTS = { statement: 500, lock: 200 };
 // On top of SHUTDOWN_GRACE: stopping what does not stop by itself, and the database last.
 const STOP_MS = 15_000;
 
@@ -76,36 +88,41 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const { version: databaseVersion } = await checkServer(connection);
   await migrate(connection);
 
-  const { store, vital } = openStores(connection, log, stops);
+  const id = uuid();
+  const { store, vital, metrics } = await openStores(connection, { id, kind }, log, stops);
   const catalogue = openCatalogue(config, stops);
   const stopping = new AbortController();
-  const app = createApp({
-    store,
-    vital,
-    claimTtlMs: config.claimTtlMs,
-    reportProgress: (report) => scheduler.reportProgress(report),
-    actionChecks: actionChecks(catalogue),
-    actions: [...catalogue.values()],
-    log,
-    version: packageJson.version,
-    database: { kind, version: databaseVersion },
-    allowedHosts: config.allowedHosts,
-    startedAt,
-    isReady: () => !stopping.signal.aborted,
-    stopping: stopping.signal,
-  });
   const scheduler = await startScheduler({
     store,
     vital,
     connection,
     catalogue,
     settings: {
-      entry: describeServer(config, [...catalogue.keys()]),
+      entry: describeServer(id, config, [...catalogue.keys()]),
       claimTtlMs: config.claimTtlMs,
       retentionDays: config.retentionDays,
       soleServer: kind === 'embedded',
     },
     log,
+    meter: metrics.engine,
+  });
+  metrics.watchClaimWaits(scheduler.waiting);
+  const app = createApp({
+    store,
+    vital,
+    desk: scheduler.remote,
+    claimTtlMs: config.claimTtlMs,
+    reportProgress: scheduler.reportProgress,
+    actionChecks: actionChecks(catalogue),
+    actions: [...catalogue.values()],
+    log,
+    metrics,
+    version: packageJson.version,
+    database: { kind, version: databaseVersion },
+    allowedHosts: config.allowedHosts,
+    startedAt,
+    isReady: () => !stopping.signal.aborted,
+    stopping: stopping.signal,
   });
   stops.push(async () => {
     // Readiness turns 503 first, then claiming stops, and the door closes last: who waits is still answered.
@@ -147,9 +164,9 @@ async function openDatabase(
 }
 
 /** What this server says of itself to the others. */
-function describeServer(config: Config, uses: string[]): ServerEntry {
+function describeServer(id: string, config: Config, uses: string[]): ServerEntry {
   return {
-    id: uuid(),
+    id,
     name: `${hostname()}:${process.pid}`,
     version: packageJson.version,
     uses,
@@ -159,31 +176,51 @@ function describeServer(config: Config, uses: string[]): ServerEntry {
 }
 
 /** The database twice: for work, and over connections of their own for what must never wait behind work. */
-function openStores(
+async function openStores(
   connection: DatabaseAddress,
+  server: { id: string; kind: 'embedded' | 'external' },
   log: Logger,
   stops: (() => Promise<void>)[],
-): { store: Store; vital: Store } {
-  const wakeUps = createWakeUps();
-  const open = (max: number, name: string) => ({ db: openPool(connection, max, name, log, stops), wakeUps });
-  return {
-    store: { ...open(WORK_CONNECTIONS, 'holdfast'), observe: transitionLog(log) },
-    vital: open(VITAL_CONNECTIONS, 'holdfast vital'),
+): Promise<{ store: Store; vital: Store; metrics: Metrics }> {
+  const open = (pool: PoolChoice) => openPool({ connection, ...pool }, log, stops);
+  const work = open({ max: WORK_CONNECTIONS, applicationName: 'holdfast' });
+  const vital = open({ max: VITAL_CONNECTIONS, applicationName: 'holdfast vital' });
+  const figures = open({ max: 1, applicationName: 'holdfast figures', timeouts: FIGURE_TIMEOUTS });
+  const metrics = createMetrics({
+    version: packageJson.version,
+    pools: () => ({ work: poolFigures(work.pool), vital: poolFigures(vital.pool) }),
+    database: {
+      read: () => readFigures(figures.db),
+      onError: (error) => log.debug({ err: error }, 'the database did not tell its figures'),
+    },
+  });
+  let wakeUps: WakeUps;
+  // The data folder's lock admits one server: nobody else could listen.
+  if (server.kind === 'embedded') wakeUps = createWakeUps();
+  else {
+    const hasOthers = () => isAnotherServerAlive(vital.db, server.id);
+    const exchange = await startWakeUpExchange({ connection, serverId: server.id, hasOthers, log });
+    stops.push(() => exchange.stop());
+    wakeUps = exchange.wakeUps;
+  }
+  const logMoves = transitionLog(log);
+  const observe: Store['observe'] = (drafts) => {
+    metrics.observe(drafts);
+    logMoves(drafts);
   };
+  return { store: { db: work.db, wakeUps, observe }, vital: { db: vital.db, wakeUps }, metrics };
 }
 
+type PoolChoice = Pick<PoolSettings, 'max' | 'applicationName' | 'timeouts'>;
+
 function openPool(
-  connection: DatabaseAddress,
-  max: number,
-  applicationName: string,
+  settings: PoolChoice & Pick<PoolSettings, 'connection'>,
   log: Logger,
   stops: (() => Promise<void>)[],
-): Store['db'] {
+): { db: Store['db']; pool: ReturnType<typeof createPool> } {
   let ending = false;
   const pool = createPool({
-    connection,
-    max,
-    applicationName,
+    ...settings,
     onError: (error) => {
       if (!ending) log.warn({ err: error }, 'lost a connection to the database; it will be replaced');
     },
@@ -194,7 +231,7 @@ function openPool(
     ending = true;
     return db.destroy();
   });
-  return db;
+  return { db, pool };
 }
 
 async function listen(

@@ -8,7 +8,9 @@ import { AppError } from '../domain/errors.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import { LIMITS, PATIENCE, type Patience } from '../domain/limits.ts';
 import { readOffers } from '../repositories/read-offers.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { readBodies } from './bodies/read-bodies.ts';
+import type { ClaimDesk } from './claim-desk.ts';
 import { connectionOptions, watchConnections } from './connections.ts';
 import type { App, RouteContext } from './context.ts';
 import { handleError } from './error-handling.ts';
@@ -17,16 +19,22 @@ import { createJobWaits } from './job-waits.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
 import { isProbe, logRequest } from './request-log.ts';
+import { countRequests } from './request-metrics.ts';
 import { addBatchRoute } from './routes/batch.ts';
+import { addClaimRoute } from './routes/claims.ts';
+import { addClaimLogRoute } from './routes/claim-log.ts';
 import { addCleanupRoute } from './routes/cleanup.ts';
 import { addDefinitionRoute } from './routes/definition.ts';
+import { addExtendRoutes } from './routes/extend-claims.ts';
 import { addHealthRoutes, type HealthFacts } from './routes/health.ts';
 import { addHeartbeatRoute } from './routes/heartbeat.ts';
 import { addJobLogRoute } from './routes/job-log.ts';
 import { addJobSchemaRoute } from './routes/job-schema.ts';
 import { addJobVerbRoutes } from './routes/job-verbs.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addProblemRoutes } from './routes/problems.ts';
+import { addSettleRoutes } from './routes/settle-claims.ts';
 import { addStartPage } from './routes/start-page.ts';
 import { addStepLogRoute } from './routes/step-log.ts';
 import { addStepRoutes } from './routes/steps.ts';
@@ -41,6 +49,8 @@ export interface AppOptions extends HealthFacts {
   store: Store;
   /** The same database over connections of its own, for signs of life, which must never wait behind work. */
   vital: Store;
+  /** Where steps go out to remote workers. */
+  desk: ClaimDesk;
   /** How long a claim is valid when its request does not say. */
   claimTtlMs: number;
   /** Takes what a worker says of the progress of a step. */
@@ -50,6 +60,7 @@ export interface AppOptions extends HealthFacts {
   /** The same for documents: the actions that are on. */
   actions: readonly DescribedAction[];
   log: Logger;
+  metrics: Metrics;
   /** Names, besides those of loopback, by which this server may be called; with a port when only that one is meant. */
   allowedHosts: readonly string[];
   /** Aborted when the server begins to stop: waits are answered at once, with how things are. */
@@ -60,7 +71,7 @@ export interface AppOptions extends HealthFacts {
 
 /** The HTTP API; the caller lets it listen. */
 export function createApp(options: AppOptions): App {
-  const { store, vital, claimTtlMs, actionChecks, patience = PATIENCE } = options;
+  const { store, vital, desk, claimTtlMs, actionChecks, patience = PATIENCE } = options;
   const app = createServer(options.log, patience);
   markAnswers(app);
   watchConnections(app, patience);
@@ -71,12 +82,14 @@ export function createApp(options: AppOptions): App {
   answerEarly(app, options);
   endLines(app);
   app.addHook('onResponse', logRequest);
+  app.addHook('onResponse', countRequests(options.metrics));
   answerUnknownRoutes(app);
   readBodies(app);
   describeRoutes(app, options.version, options.actions);
   const context: RouteContext = {
     store,
     vital,
+    desk,
     claimTtlMs,
     reportProgress: options.reportProgress,
     actionChecks,
@@ -95,9 +108,14 @@ export function createApp(options: AppOptions): App {
     addJobVerbRoutes(routes, context);
     addStepRoutes(routes, context);
     addStepLogRoute(routes, context);
+    addExtendRoutes(routes, context);
+    addClaimLogRoute(routes, context);
     addWorkerRoutes(routes, context);
     addHeartbeatRoute(routes, context);
+    addClaimRoute(routes, context);
+    addSettleRoutes(routes, context);
     addHealthRoutes(routes, context, options);
+    addMetricsRoute(routes, options.metrics);
     addOpenapiRoute(routes);
     addJobSchemaRoute(routes, options.actions);
     addProblemRoutes(routes);

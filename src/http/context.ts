@@ -5,6 +5,7 @@ import type { Store } from '../database/store.ts';
 import type { Offers } from '../domain/blocked-by.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import type { ProgressReport } from '../operations/report-progress.ts';
+import type { ClaimDesk } from './claim-desk.ts';
 import type { JobWaits } from './job-waits.ts';
 
 /** The app as routes see it: their schemas give their types. */
@@ -27,6 +28,8 @@ export interface RouteContext {
   reportProgress(report: ProgressReport): void;
   actionChecks: ActionChecks;
   waits: JobWaits;
+  /** Where steps go out to remote workers. */
+  desk: ClaimDesk;
   /** What live workers take at this moment. */
   readOffers(): Promise<Offers>;
 }

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { Claim, ClaimBodyIn, ClaimList, SettledClaim, SettledClaimList } from '../contract/claim.ts';
 import { Health, Probe } from '../contract/health.ts';
 import { CheckedJob, CleanupReport, DeletedJob, Job, JobBatch, JobList } from '../contract/job.ts';
 import {
@@ -45,6 +46,7 @@ const NAMED = [
   ],
   ...[WorkerRegistration, WorkerEntry, RegisteredWorker, WorkerList, HeartbeatBody, HeartbeatAnswer],
   RemovedWorker,
+  ...[Claim, ClaimBodyIn, ClaimList, SettledClaim, SettledClaimList],
 ];
 
 const DESCRIPTION = `Submit a graph of steps, watch it, read its results.
@@ -64,6 +66,7 @@ const TAGS = [
   { name: 'jobs', description: 'Graphs of steps: submit, watch, steer, delete.' },
   { name: 'steps', description: 'What a job is made of: status, attempts, output, log.' },
   { name: 'workers', description: 'Who runs steps: the servers themselves, and processes on any machine.' },
+  { name: 'claims', description: 'The right to run a step: take it, keep it, report, settle.' },
   { name: 'health', description: 'For people, load balancers and process managers.' },
 ];
 

@@ -79,7 +79,7 @@ export function startDispatch(options: {
   const keeper = keepClaims({ store: vital, held, ttlMs: settings.claimTtlMs, log });
 
   return {
-    remote: createRemoteClaims({ store, settler, asks, known }),
+    remote: createRemoteClaims({ store, settler, asks, known, onAnswered: (ms) => meter?.claimWait(ms) }),
     waiting: asks.count,
     async stop(graceMs) {
       pool.close();

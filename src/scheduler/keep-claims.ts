@@ -57,7 +57,7 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
     }
   };
 
-  const unsubscribe = store.wakeUps.onJobsChanged((ids) => {
+  const lookSoon = (ids: string[]) => {
     for (const id of ids) changed.add(id);
     if (looking) return;
     looking = true;
@@ -66,12 +66,17 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
         log.debug({ err: error }, 'could not look for lost claims; the next pass will'),
       );
     }, LOOK_MS);
-  });
+  };
+  const unsubscribe = store.wakeUps.onJobsChanged(lookSoon);
+  const unsubscribeAny = store.wakeUps.onAnyJobChanged(() =>
+    lookSoon(held.all().map(({ claim }) => claim.job_id)),
+  );
   const loop = startLoop({ name: 'claims', intervalMs: INTERVAL_MS, log, pass });
   return {
     wake: loop.wake,
     stop() {
       unsubscribe();
+      unsubscribeAny();
       return loop.stop();
     },
   };

@@ -45,10 +45,21 @@ export function createRemoteClaims(options: {
   settler: Settler;
   asks: RemoteAsks;
   known: KnownWorkers;
+  /** Told how long each request for claims took. */
+  onAnswered?: (ms: number) => void;
 }): RemoteClaims {
   const { store, settler, asks, known } = options;
 
   const claim = async (request: RemoteRequest): Promise<Handed> => {
+    const since = performance.now();
+    try {
+      return await claimFor(request);
+    } finally {
+      options.onAnswered?.(performance.now() - since);
+    }
+  };
+
+  const claimFor = async (request: RemoteRequest): Promise<Handed> => {
     const worker = await known.get(request.workerId);
     if (worker.command !== 'run') return { handouts: [], command: worker.command };
     const deadline = performance.now() + request.waitMs;

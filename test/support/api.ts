@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
+import { startDispatch } from '../../src/scheduler/dispatch.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
+import { unreadMetrics } from './metrics.ts';
 import { createAnswerCheck, type OpenapiDocument } from './openapi.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers whose shape they then assert
@@ -47,14 +50,20 @@ const ACTIONS = {
 export async function testApi(options: Partial<AppOptions> = {}): Promise<TestApi> {
   const database = await testDatabase();
   const store = options.store ?? { db: database.db, wakeUps: createWakeUps() };
+  const log = createLogger({ level: 'silent', pretty: false });
+  // A pool that can run nothing: steps wait until the test claims them.
+  const settings = { workerId: randomUUID(), slots: 1, queues: null, claimTtlMs: 30_000 };
+  const dispatch = startDispatch({ store, vital: store, catalogue: new Map(), settings, log });
   const app = createApp({
     store,
     vital: store,
+    desk: dispatch.remote,
     claimTtlMs: 30_000,
     reportProgress: () => {},
     actionChecks: ACTIONS,
     actions: [],
-    log: createLogger({ level: 'silent', pretty: false }),
+    log,
+    metrics: unreadMetrics(),
     version: '0.0.0-test',
     database: { kind: 'external', version: '18.4' },
     allowedHosts: [],
@@ -78,6 +87,7 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
       return answer;
     },
     async close() {
+      await dispatch.stop(0);
       await app.close();
       await database.close();
     },

@@ -60,6 +60,12 @@ export function createPool(settings: PoolSettings): pg.Pool {
   return pool;
 }
 
+/** How many connections a pool has open, how many of them nobody uses, how many callers wait for one, and its most. */
+export function poolFigures(pool: pg.Pool): { total: number; idle: number; waiting: number; max: number } {
+  const { totalCount, idleCount, waitingCount, options } = pool;
+  return { total: totalCount, idle: idleCount, waiting: waitingCount, max: options.max };
+}
+
 /** The query builder over a pool; `destroy()` ends the pool. */
 export function createDatabase(pool: pg.Pool): Kysely<Tables> {
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });

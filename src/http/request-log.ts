@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { pathOf } from './problem-details.ts';
 
-const PROBES = new Set(['/health', '/livez', '/readyz']);
+const PROBES = new Set(['/health', '/livez', '/readyz', '/metrics']);
 /** Whether a URL asks how this server is: answered also while it shuts down. */
 export function isProbe(url: string): boolean {
   return PROBES.has(pathOf(url));

@@ -15,6 +15,8 @@ export interface DatabaseReading {
   onError?: (error: unknown) => void;
   /** For how long what was read is shown without reading again, in milliseconds. */
   cacheMs?: number;
+  /** How long an answer may take before it is left out, in milliseconds. */
+  patienceMs?: number;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface DatabaseReading {
  */
 export function createDatabaseMetrics(
   registry: Registry,
-  { read, onError, cacheMs = CACHE_MS }: DatabaseReading,
+  { read, onError, cacheMs = CACHE_MS, patienceMs = PATIENCE_MS }: DatabaseReading,
 ): () => Promise<void> {
   const up = gaugeOf(registry, { name: 'database_up', help: 'Whether the database answered: 1 or 0.' });
   const gauges = createFigureGauges(registry);
@@ -51,14 +53,14 @@ export function createDatabaseMetrics(
     if (performance.now() < freshUntil) return;
     // One at a time, also while an earlier one hangs.
     reading ??= readOnce();
-    if (await isLate(reading)) away();
+    if (await isLate(reading, patienceMs)) away();
   };
 }
 
-async function isLate(reading: Promise<void>): Promise<boolean> {
+async function isLate(reading: Promise<void>, patienceMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<true>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, true);
+    timer = setTimeout(resolve, patienceMs, true);
   });
   try {
     return await Promise.race([reading.then(() => false), late]);

@@ -26,7 +26,7 @@ export function createFigureGauges(registry: Registry): { show(figures: Figures)
     for (const gauge of Object.values(gauges)) {
       gauge.reset();
       // One without labels says 0 when it is reset.
-      gauge.remove();
+      gauge.remove({});
     }
   };
   return {

@@ -19,7 +19,6 @@ const USEFUL = new Set([
   'process_resident_memory_bytes',
   'nodejs_eventloop_lag_seconds',
   'nodejs_eventloop_lag_max_seconds',
-  'nodejs_eventloop_lag_mean_seconds',
   'nodejs_eventloop_lag_p50_seconds',
   'nodejs_eventloop_lag_p99_seconds',
   'nodejs_heap_size_total_bytes',

@@ -168,6 +168,7 @@ const SITUATIONS: Record<string, Record<number, Situation>> = {
   },
   getStepLog: { 200: { on: 'live', job: liveJob } },
   getHealth: { 200: { on: 'live' }, 503: { on: 'still' } },
+  getMetrics: { 200: { on: 'live' } },
   isLive: { 200: { on: 'still' } },
   isReady: { 200: { on: 'still' }, 503: { on: 'still' } },
 };

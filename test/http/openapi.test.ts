@@ -31,6 +31,7 @@ describe('/openapi.json', () => {
       'DELETE /v1/jobs/{id}',
       'GET /health',
       'GET /livez',
+      'GET /metrics',
       'GET /readyz',
       'GET /v1/jobs',
       'GET /v1/jobs/{id}',

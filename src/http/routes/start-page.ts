@@ -25,6 +25,7 @@ function startPage(version: string, base: string): Page {
           { path: '/schemas/job.json', about: 'the JSON Schema of a job, for editors' },
           { path: '/problems', about: 'what can go wrong, and what to do' },
           { path: '/health', about: 'how this server is' },
+          { path: '/metrics', about: 'its figures, for Prometheus' },
         ],
       },
       { kind: 'text', text: 'A first job:' },

@@ -24,11 +24,12 @@ export interface BatchedJob {
 export async function submitBatch(
   store: Store,
   jobs: readonly NormalJob[],
-  options: { idempotencyKey?: string | undefined; requestHash: string },
+  options: { idempotencyKey?: string | undefined; requestHash: string; traceparent?: string | null },
 ): Promise<{ jobs: BatchedJob[]; replayed: boolean }> {
   const keys = options.idempotencyKey === undefined ? null : keysOf(options.idempotencyKey, jobs.length);
   for (;;) {
-    const drafted = await draftAll(store, jobs, { keys, hash: options.requestHash });
+    const { requestHash: hash, traceparent = null } = options;
+    const drafted = await draftAll(store, jobs, { keys, hash, traceparent });
     if (await inTurn(store, () => insertAll(store, drafted))) {
       announceAll(store, drafted);
       return { jobs: drafted.map(({ draft }, index) => ({ index, id: draft.job.id })), replayed: false };
@@ -55,7 +56,7 @@ function keysOf(key: string, count: number): string[] {
 async function draftAll(
   store: Store,
   jobs: readonly NormalJob[],
-  { keys, hash }: { keys: readonly string[] | null; hash: string },
+  { keys, hash, traceparent }: { keys: readonly string[] | null } & Pick<NewJob, 'hash' | 'traceparent'>,
 ): Promise<NewJob[]> {
   const now = jobs.some((job) => job.run_at !== null) ? await readClock(store.db) : 0;
   const drafted: NewJob[] = [];
@@ -65,6 +66,7 @@ async function draftAll(
       draft: draftSubmitted(definition, now),
       definition,
       hash,
+      traceparent,
       idempotencyKey: keys?.[index] ?? null,
     });
     await turn();

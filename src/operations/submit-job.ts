@@ -14,13 +14,18 @@ import { draftSubmitted } from './draft-submitted.ts';
 export async function submitJob(
   store: Store,
   job: NormalJob,
-  options: { idempotencyKey?: string | undefined; requestHash: string },
+  options: { idempotencyKey?: string | undefined; requestHash: string; traceparent?: string | null },
 ): Promise<{ id: string; replayed: boolean }> {
   const key = options.idempotencyKey ?? null;
   for (;;) {
     const draft = draftSubmitted(job, job.run_at === null ? 0 : await readClock(store.db));
     const inserted = await inOneStatement(store.db, (tx) =>
-      insertJobs(tx, [{ draft, definition: job, hash: options.requestHash, idempotencyKey: key }]),
+      insertJobs(tx, [
+        {
+          ...{ draft, definition: job, hash: options.requestHash, idempotencyKey: key },
+          traceparent: options.traceparent ?? null,
+        },
+      ]),
     );
     if (inserted) {
       draft.job.version = 1;

@@ -11,6 +11,8 @@ export interface NewJob {
   definition: NormalJob;
   hash: string;
   idempotencyKey: string | null;
+  /** W3C trace context of the request; null without one. */
+  traceparent: string | null;
 }
 
 const JOB_KINDS = {
@@ -27,6 +29,7 @@ const JOB_KINDS = {
   output_undecided: 'bool',
   definition_hash: 'text',
   idempotency_key: 'text',
+  source: 'jsonb',
   max_parallel: 'int4',
   fail_fast: 'bool',
   timeout_ms: 'int8',
@@ -121,7 +124,7 @@ export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<boole
   return rows[0]?.inserted === jobs.length;
 }
 
-function jobRow({ draft, definition, hash, idempotencyKey }: NewJob): object {
+function jobRow({ draft, definition, hash, idempotencyKey, traceparent }: NewJob): object {
   return {
     ...draft.job,
     priority: definition.priority,
@@ -131,6 +134,7 @@ function jobRow({ draft, definition, hash, idempotencyKey }: NewJob): object {
     output_reads: definition.output_reads,
     definition_hash: hash,
     idempotency_key: idempotencyKey,
+    source: { kind: 'api', ...(traceparent === null ? {} : { traceparent }) },
     created_at: 0,
     given_run_at: definition.run_at?.toISOString(),
   };

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { ActionContext, ActionOutcome } from '../actions/action.ts';
 import type { Catalogue } from '../actions/catalogue.ts';
 import { checkRendered } from '../actions/check-with.ts';
+import { formatClaimId } from '../domain/claim-id.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
@@ -59,8 +60,9 @@ export async function runStep(options: {
   return afterStop(controller.signal, end);
 }
 
-function claimOf({ claim_id, job_id, step, attempt, retry_round }: Handout): ActionContext['claim'] {
-  return { id: claim_id, job_id, step, attempt, retry_round };
+function claimOf(handout: Handout): ActionContext['claim'] {
+  const { job_id, step, attempt, retry_round } = handout;
+  return { id: formatClaimId(handout), job_id, step, attempt, retry_round };
 }
 
 /** Calls back once `ms` have passed, however many; the returned function calls it off. */

@@ -12,6 +12,7 @@ import type { App, RouteContext } from '../context.ts';
 import { idempotencyKey } from '../idempotency.ts';
 import { jobBody } from '../job-body.ts';
 import { readBatch } from '../read-batch.ts';
+import { traceparentOf } from '../traceparent.ts';
 import { compileWithoutBody } from '../validation.ts';
 
 const schema = {
@@ -23,7 +24,7 @@ const schema = {
     'they were not deleted since, and another body is refused.',
   tags: ['jobs'],
   querystring: NoQuery,
-  'x-request-headers': ['Idempotency-Key'],
+  'x-request-headers': ['Idempotency-Key', 'Traceparent'],
   body: { content: { 'application/json': { schema: Named(BatchDefinition) } } },
   'x-body-examples': {
     'application/json': { 'two-jobs': { summary: 'Two jobs', value: EXAMPLE_BATCH } },
@@ -59,7 +60,8 @@ export function addBatchRoute(app: App, context: RouteContext): void {
     handler: async (request, reply) => {
       const key = idempotencyKey(request);
       const { jobs, warnings, hash } = await readBatch(request, context);
-      const made = await submitBatch(store, jobs, { idempotencyKey: key, requestHash: hash });
+      const traceparent = traceparentOf(request);
+      const made = await submitBatch(store, jobs, { idempotencyKey: key, requestHash: hash, traceparent });
       const read = await readJobsById(
         store.db,
         made.jobs.map(({ id }) => id),

@@ -12,6 +12,7 @@ import { findJob } from '../find-job.ts';
 import { idempotencyKey, requestHash } from '../idempotency.ts';
 import { jobBody } from '../job-body.ts';
 import { DEFINITION_BODY, readDefinition, TAKES_DEFINITION } from '../read-definition.ts';
+import { traceparentOf } from '../traceparent.ts';
 import { waitPreference } from '../wait-preference.ts';
 
 const headers = {
@@ -29,7 +30,7 @@ const schema = {
     'body again gives the same job, and another body is refused. The body may be JSON, YAML or TOML.',
   tags: ['jobs'],
   querystring: SubmitQuery,
-  'x-request-headers': ['Idempotency-Key', 'Prefer'],
+  'x-request-headers': ['Idempotency-Key', 'Prefer', 'Traceparent'],
   body: DEFINITION_BODY,
   'x-body-examples': DEFINITION_EXAMPLES,
   response: answers(
@@ -62,7 +63,8 @@ export function addSubmitRoute(app: App, context: RouteContext): void {
       const ms = waitPreference(request, reply, request.query.wait);
       const key = idempotencyKey(request);
       const { job, body } = await readDefinition(request, context);
-      const options = { idempotencyKey: key, requestHash: requestHash(body) };
+      const traceparent = traceparentOf(request);
+      const options = { idempotencyKey: key, requestHash: requestHash(body), traceparent };
       const { id, replayed } = await submitJob(store, job, options);
       reply.loggedJobId = id;
       if (ms > 0) await waits.until({ id, ms, reply, enough: ({ status }) => isTerminalJob(status) });

@@ -45,6 +45,11 @@ const rooms = [
     ],
     why: 'It writes through operations and reads from repositories; of the database it knows the store it hands on, and wake-ups.',
   },
+  {
+    room: 'cli',
+    may: ['cli/', 'contract/', 'domain/(limits|duration|job-status|step-status)\\.ts$', 'main\\.ts$'],
+    why: 'It asks a server by the client package, as anybody would: of the server it knows what is said on the wire.',
+  },
 ];
 
 /** Packages that live in some rooms only. `from` is what may import them. */
@@ -63,6 +68,12 @@ const packages = [
     pattern: 'ipaddr\\.js',
     from: ['outbound/'],
     why: 'What an address may be is judged in one place.',
+  },
+  {
+    name: 'terminal',
+    pattern: '(commander|log-update|string-width)',
+    from: ['cli/'],
+    why: 'What people see on a terminal is laid out by the command line.',
   },
 ];
 
@@ -117,8 +128,16 @@ module.exports = {
       name: 'main-is-imported',
       comment: 'It wires everything and starts it: importing it would start a server.',
       severity: 'error',
-      from: {},
+      // `holdfast serve` is there to start one.
+      from: { pathNot: '^src/cli/commands/serve\\.ts$' },
       to: { path: '^src/main\\.ts$' },
+    },
+    {
+      name: 'client-outside-the-command-line',
+      comment: 'The server does not talk to itself over HTTP.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^client/' },
     },
     {
       name: 'domain-touches-the-world',

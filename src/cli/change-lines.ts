@@ -1,4 +1,4 @@
-import type { Job, Step } from '../../client/src/index.ts';
+import { isTerminal, type Job, type Step } from '../../client/src/index.ts';
 import type { Display } from './display.ts';
 import { showError, showValue } from './job-text.ts';
 import type { Output } from './output.ts';
@@ -11,24 +11,25 @@ const MOST_STEPS = 500;
 export function createChangeLines(output: Output): Display {
   let jobSeen = '';
   let stepsSeen: Map<string, string> | null = null;
-  const say = (text: string) => output.print(`${new Date().toISOString().slice(11, 19)}  ${text}`);
+  const say = (text: string) => output.print(`${new Date().toTimeString().slice(0, 8)}  ${text}`);
   return {
     includeSteps: true,
     show: async (job) => {
-      const steps = job.steps.data ?? [];
-      // What was over before anybody looked is in the counts; from there on each change is told.
+      const tellsSteps = job.steps.total <= MOST_STEPS;
+      const steps = tellsSteps ? (job.steps.data ?? []) : [];
       const before = stepsSeen;
-      const tellSteps = job.steps.total <= MOST_STEPS;
-      if (tellSteps && before !== null)
-        for (const step of steps) if (before.get(step.name) !== mark(step)) say(stepLine(step));
+      // What was over before anybody looked is in the counts; from there on each change is told.
+      const changed = steps.filter((step) =>
+        before === null ? isWorthTelling(step) : before.get(step.name) !== mark(step),
+      );
       stepsSeen = new Map(steps.map((step) => [step.name, mark(step)]));
-      const first = before === null;
-      if (first && tellSteps) for (const step of steps) if (isWorthTelling(step)) say(stepLine(step));
-      const now = tellSteps
-        ? job.status
-        : `${job.status} ${Math.floor(job.progress * 10)} ${job.steps.failed}`;
-      if (now !== jobSeen) say(jobLine(job));
+      const now = `${job.status} ${tellsSteps ? '' : `${Math.floor(job.progress * 10)} ${job.steps.failed}`}`;
+      const lines = changed.map(stepLine);
+      // A job starts before its steps and ends after them.
+      if (now !== jobSeen && isTerminal(job.status)) lines.push(jobLine(job));
+      else if (now !== jobSeen) lines.unshift(jobLine(job));
       jobSeen = now;
+      lines.forEach(say);
     },
     silence: (silent) => {
       output.note(silent ? 'the server does not answer; trying again' : 'the server answers again');
@@ -39,7 +40,8 @@ export function createChangeLines(output: Output): Display {
   };
 }
 
-function isWorthTelling({ status }: Step): boolean {
+function isWorthTelling({ status, blocked_by }: Step): boolean {
+  if (status === 'ready') return blocked_by.some(({ code }) => code === 'no_worker');
   return status === 'running' || status === 'failed' || status === 'waiting';
 }
 

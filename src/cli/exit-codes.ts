@@ -8,7 +8,6 @@ export const EXIT = {
   wait_over: 124,
   interrupted: 130,
 } as const;
-export type ExitName = keyof typeof EXIT;
 
 /** By how a job ended; null while it has not. */
 export function exitOfJob(status: string): number | null {

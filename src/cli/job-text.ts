@@ -1,7 +1,7 @@
 import type { Job, Step, WorkerEntry } from '../../client/src/index.ts';
 import { type Output, paintStatus } from './output.ts';
 import { layOut } from './table.ts';
-import { count, plain, showAge, showDuration, showProgress } from './wording.ts';
+import { count, plain, showAge, showDuration, showProgress, showRemaining } from './wording.ts';
 
 const COUNTED = [
   'running',
@@ -37,7 +37,7 @@ export function showJob(output: Output, job: Job, failed: Step[], now: number): 
     lines.push(['starts', `${showAge(job.run_at, now)}, ${job.run_at}`]);
   if (job.elapsed_ms !== null) {
     const rest = job.finished_at === null ? job.estimated_remaining_ms : null;
-    const more = rest === null ? '' : `, about ${showDuration(rest)} to go`;
+    const more = rest === null ? '' : `, ${showRemaining(rest)} to go`;
     lines.push([job.finished_at === null ? 'for' : 'took', `${showDuration(job.elapsed_ms)}${more}`]);
   }
   const pairs = Object.entries(labels).map(([key, value]) => plain(`${key}:${value}`));
@@ -50,16 +50,16 @@ export function showJob(output: Output, job: Job, failed: Step[], now: number): 
     lines.push(['', `and ${unsaid} more: holdfast steps ${job.id} --status failed`]);
   if (job.output !== null) lines.push(['output', showValue(job.output)]);
   const head = `${output.paint('bold', plain(job.name))}  ${job.id}`;
-  return [head, ...lines.map(([name, text]) => `  ${output.paint('dim', name.padEnd(9))}  ${text}`)].join(
-    '\n',
-  );
+  const indented = (text: string) => text.replaceAll('\n', `\n${' '.repeat(13)}`);
+  const body = lines.map(([name, text]) => `  ${output.paint('dim', name.padEnd(9))}  ${indented(text)}`);
+  return [head, ...body].join('\n');
 }
 
-/** A value as one line of JSON, or as it is when it is text; long ones are cut. */
+/** A value as JSON on one line, or as it is when it is text; long ones are cut. */
 export function showValue(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   const shown = text.length > OUTPUT_SHOWN ? `${text.slice(0, OUTPUT_SHOWN)}… (all of it with --json)` : text;
-  return plain(shown);
+  return shown.split('\n').map(plain).join('\n');
 }
 
 export function showError({ code, message }: { code: string; message: string }): string {

@@ -4,7 +4,7 @@ import type { Display } from './display.ts';
 import { showCounts, showJob, showNote } from './job-text.ts';
 import { type Output, paintStatus } from './output.ts';
 import { shorten } from './table.ts';
-import { count, plain, showDuration, showProgress } from './wording.ts';
+import { count, plain, showDuration, showProgress, showRemaining } from './wording.ts';
 
 const REDRAW_MS = 250;
 const STEPS_SHOWN = 8;
@@ -63,8 +63,8 @@ async function stepsToShow(client: Client, { id, steps, status }: Job): Promise<
 function frame(output: Output, { job, steps, at }: Seen, silent: boolean): string {
   const since = job.finished_at === null ? performance.now() - at : 0;
   const elapsed = job.elapsed_ms === null ? 'not started' : showDuration(job.elapsed_ms + since);
-  const { estimated_remaining_ms: rest } = job;
-  const remaining = rest === null ? '' : `, about ${showDuration(Math.max(0, rest - since))} to go`;
+  const rest = job.finished_at === null ? job.estimated_remaining_ms : null;
+  const remaining = rest === null ? '' : `, ${showRemaining(rest - since)} to go`;
   const reason = job.reason === null ? '' : ` (${plain(job.reason)})`;
   const more = job.steps.running - steps.length;
   const lines = [

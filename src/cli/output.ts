@@ -4,10 +4,12 @@ import { styleText } from 'node:util';
 export interface Output {
   /** Whether `--json` was given. */
   json: boolean;
-  /** Whether standard output is a terminal: only there is anything coloured, cut or drawn again. */
+  /** Whether standard output is a terminal: only there is anything coloured or cut. */
   isTerminal: boolean;
-  /** Columns of the terminal; without one, as many as it takes. */
+  /** Columns of the terminal; as many as it takes where there is none, or it does not know. */
   columns(): number;
+  /** Whether it is a terminal that knows its size, without which nothing can be drawn in place. */
+  canRedraw(): boolean;
   print(text: string): void;
   /** One document: laid out on a terminal, on one line for programs. */
   printJson(value: unknown): void;
@@ -23,17 +25,18 @@ export interface Output {
 export type Style = Parameters<typeof styleText>[0];
 
 export function openOutput(json: boolean): Output {
-  const { stdout, stderr } = process;
+  const stdout = process.stdout;
   const isTerminal = stdout.isTTY === true;
   return {
     json,
     isTerminal,
-    columns: () => (isTerminal ? stdout.columns : Number.POSITIVE_INFINITY),
+    columns: () => stdout.columns || Number.POSITIVE_INFINITY,
+    canRedraw: () => stdout.rows > 0 && stdout.columns > 0,
     print: (text) => void stdout.write(`${text}\n`),
     printJson: (value) => void stdout.write(`${JSON.stringify(value, null, isTerminal ? 2 : 0)}\n`),
     printJsonLine: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
     write: (bytes) => void stdout.write(bytes),
-    note: (text) => void stderr.write(`${text}\n`),
+    note: (text) => void process.stderr.write(`${text}\n`),
     // It looks at the stream and at NO_COLOR by itself.
     paint: (style, text) => styleText(style, text, { stream: stdout }),
   };

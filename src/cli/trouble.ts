@@ -57,10 +57,10 @@ function describeProblem(error: HoldfastError, file: string): Trouble {
     return { exit: EXIT.unreachable, lines, document: { code: error.code, detail, errors: [] } };
   }
   const { errors } = error;
-  // One mistake is told by `detail` already.
-  const [only] = errors;
-  const told = errors.length === 1 && only?.line === undefined && error.detail.includes(only?.detail ?? '');
-  const lines = [`holdfast: ${plain(error.detail)}`, ...(told ? [] : showEntries(errors, file))];
+  // `detail` tells one mistake in full; of several, or one that has a line in a file, the entries say more.
+  const told = errors.every(({ line }) => line === undefined) && errors.length < 2;
+  const head = told ? error.detail : (error.problem.title ?? error.detail);
+  const lines = [`holdfast: ${plain(head)}`, ...(told ? [] : showEntries(errors, file))];
   if (error.status >= 500)
     lines.push(`The server's log says more under the request ${plain(error.requestId)}.`);
   return { exit: EXIT.failed, lines, document: error.problem };

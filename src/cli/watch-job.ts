@@ -16,7 +16,7 @@ export async function watchJob(given: Given, id: string, timeoutMs: number | und
   const { output } = given;
   const display = output.json
     ? jsonLines(given)
-    : output.isTerminal
+    : output.canRedraw()
       ? createLiveDisplay(output)
       : createChangeLines(output);
   const client = given.connect({ patienceMs: LONG_PATIENCE_MS, onSilence: display.silence });

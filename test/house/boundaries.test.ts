@@ -61,6 +61,14 @@ const PLANTED: [from: string, to: string, rules: string[]][] = [
   ['src/scheduler/l.ts', 'src/main.ts', ['scheduler-reaches-too-far', 'main-is-imported']],
   ['src/main.ts', 'src/config.ts', []],
   ['src/config.ts', 'src/http/app.ts', ['config-reaches-too-far']],
+  ['src/cli/a.ts', 'client/src/index.ts', []],
+  ['src/cli/b.ts', 'src/contract/job.ts', []],
+  ['src/cli/c.ts', 'src/http/app.ts', ['cli-reaches-too-far']],
+  ['src/cli/d.ts', 'src/domain/json.ts', ['cli-reaches-too-far']],
+  ['src/cli/e.ts', 'src/main.ts', ['main-is-imported']],
+  ['src/cli/commands/serve.ts', 'src/main.ts', []],
+  ['src/http/j.ts', 'client/src/index.ts', ['client-outside-the-command-line']],
+  ['src/http/k.ts', 'commander', ['terminal-outside-its-room']],
   ['src/plugins/a.ts', 'src/domain/limits.ts', ['room-without-a-rule']],
   ['src/domain/circle-one.ts', 'src/domain/circle-two.ts', ['circular']],
   // A circle is told once.
@@ -75,7 +83,7 @@ beforeAll(() => {
   for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json'])
     cpSync(file, join(folder, file));
   symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
-  const inside = (target: string) => /^(src|test)\//.test(target);
+  const inside = (target: string) => /^(src|test|client)\//.test(target);
   const sources = new Set(PLANTED.map(([from]) => from));
   for (const [, to] of PLANTED) {
     if (inside(to) && !sources.has(to) && !to.includes('nowhere')) write(to, 'export type Planted = string;');
@@ -117,7 +125,7 @@ function cruise(): Map<string, string[]> {
 
 function asWritten(from: string, to: string): string {
   const planted = PLANTED.find(([source]) => source === from)?.[1] ?? to;
-  const isPackage = !/^(src|test)\//.test(planted);
+  const isPackage = !/^(src|test|client)\//.test(planted);
   return isPackage || planted.includes('nowhere') ? planted : to;
 }
 

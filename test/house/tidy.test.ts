@@ -8,6 +8,7 @@ import { readTree } from '../../scripts/check-tree.ts';
 const TIDY = {
   'package-lock.json': '{"packages": {}}',
   'src/main.ts': "export const port = process.env['PORT'];\n",
+  'src/cli/main.ts': 'createProgram(process.env);\n',
   'src/repositories/jobs.ts':
     'export function deleteJob(tx: Tx) { return tx.deleteFrom("job"); }\nexport function readJob(db: Db) {}\n',
 };

@@ -28,8 +28,8 @@ export interface LockedWorker {
 const TOUCH_MS = 3000;
 
 // How long a remote worker is remembered after it was last heard of, once it is silent or was removed.
-const SILENT_HOURS = 24;
-const REMOVED_HOURS = 1;
+const SILENT = sql`interval '24 hours'`;
+const REMOVED = sql`interval '1 hour'`;
 
 /** Writes a new remote worker. */
 export async function insertWorker(tx: Tx, id: string, worker: RemoteWorker): Promise<void> {
@@ -122,7 +122,7 @@ export async function findStoppedHolders(db: Kysely<Tables>, limit: number): Pro
  */
 export async function deleteSilentWorkers(tx: Tx, limit: number): Promise<number> {
   const isSilent = sql`w.kind = 'remote' and w.last_seen_at < statement_timestamp()
-    - case w.command when 'stop' then ${REMOVED_HOURS} else ${SILENT_HOURS} end * interval '1 hour'`;
+    - case w.command when 'stop' then ${REMOVED} else ${SILENT} end`;
   const { rows } = await sql`
     with silent as materialized (select w.id from worker w where ${isSilent}),
     holder as materialized (

@@ -43,6 +43,8 @@ export const LIMITS = {
   jsonDepth: 64,
   logBytesPerAttempt: 10 * MIB,
   logChunkBytes: 64 * KIB,
+  /** What one request appends to a log. */
+  logBodyBytes: 1 * MIB,
   /** How long log lines of a claim that ended are still taken. */
   logGrace: 10 * SECOND,
   maxAttempts: 100,

@@ -1,7 +1,18 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
-import { Claim, ClaimBodyIn, ClaimList, SettledClaim, SettledClaimList } from '../contract/claim.ts';
+import {
+  AppendedLog,
+  Claim,
+  ClaimBodyIn,
+  ClaimList,
+  ExtendBatchBody,
+  ExtendBody,
+  ExtendedClaim,
+  ExtendedClaimList,
+  SettledClaim,
+  SettledClaimList,
+} from '../contract/claim.ts';
 import { Health, Probe } from '../contract/health.ts';
 import { CheckedJob, CleanupReport, DeletedJob, Job, JobBatch, JobList } from '../contract/job.ts';
 import {
@@ -47,6 +58,7 @@ const NAMED = [
   ...[WorkerRegistration, WorkerEntry, RegisteredWorker, WorkerList, HeartbeatBody, HeartbeatAnswer],
   RemovedWorker,
   ...[Claim, ClaimBodyIn, ClaimList, SettledClaim, SettledClaimList],
+  ...[ExtendBody, ExtendedClaim, ExtendBatchBody, ExtendedClaimList, AppendedLog],
 ];
 
 const DESCRIPTION = `Submit a graph of steps, watch it, read its results.

@@ -12,6 +12,8 @@ declare module 'fastify' {
     bodyIsOptional?: boolean;
     /** The body may be YAML or TOML as well as JSON. */
     takesYamlAndToml?: boolean;
+    /** The body is taken as the bytes that it is. */
+    takesBytes?: boolean;
   }
   interface FastifyRequest {
     /** What the body was read from, for whoever wants to tell lines; null when there was none, or it was let go. */

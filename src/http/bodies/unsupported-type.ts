@@ -5,7 +5,8 @@ import { FORMATS } from './formats.ts';
 /** A body of a type that this route does not take: says what it takes, and how to send it. */
 export function unsupportedMediaType(request: FastifyRequest): AppError {
   const given = request.headers['content-type'];
-  const how = request.routeOptions.config.takesYamlAndToml === true ? AS_FILES : AS_JSON;
+  const { takesYamlAndToml, takesBytes } = request.routeOptions.config;
+  const how = takesBytes ? AS_BYTES : takesYamlAndToml ? AS_FILES : AS_JSON;
   const said = given === undefined ? 'the body has no content type' : describe(given);
   return new AppError('unsupported_media_type', `${said}; ${how}`);
 }
@@ -17,6 +18,10 @@ const AS_FILES =
   `YAML with curl -H 'content-type: ${FORMATS.yaml.types[0]}' --data-binary @job.yaml; ` +
   `TOML with curl -H 'content-type: ${FORMATS.toml.types[0]}' --data-binary @job.toml ` +
   '(not with -d, which takes out the line breaks)';
+
+const AS_BYTES =
+  "send text with curl -H 'content-type: text/plain' --data-binary @- (not with -d, which takes out the line breaks), " +
+  'any other bytes as application/octet-stream';
 
 function describe(given: string): string {
   if (/;\s*charset=/i.test(given) && isKnown(given)) return `not ${given}: bodies are UTF-8 here`;

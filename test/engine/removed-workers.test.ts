@@ -105,6 +105,29 @@ describe('a worker that is removed', () => {
     expect(await work.deadlocks(store.db)).toBe(0);
   }, 40_000);
 
+  it('is granted nothing while it is being removed, and is removed only after what is being granted', async () => {
+    await work.submitGraph(store, work.loose(2));
+    const worker = await register();
+    const other = await work.session(database.url);
+    try {
+      await other.query('begin');
+      await other.query(`update worker set command = 'stop' where id = $1`, [worker]);
+      expect(await claim(worker, 1)).toEqual([]);
+      await other.query('rollback');
+      expect(await claim(worker, 1)).toHaveLength(1);
+
+      await other.query('begin');
+      await other.query('select from worker where id = $1 for no key update', [worker]);
+      const removed = removeWorker(store, worker);
+      await work.until('it to wait', async () => (await work.waiters(store.db)) > 0);
+      expect(await heldBy(worker)).toBe(1);
+      await other.query('commit');
+      expect(await removed).toEqual({ released: 1, left: 0 });
+    } finally {
+      await other.end();
+    }
+  });
+
   it('has its steps given back also from a job that somebody holds at that moment', async () => {
     const [stuck, free] = [
       await work.submitGraph(store, work.loose(3)),

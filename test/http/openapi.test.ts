@@ -29,6 +29,7 @@ describe('/openapi.json', () => {
     ).toEqual([
       'DELETE /v1/jobs/cleanup',
       'DELETE /v1/jobs/{id}',
+      'DELETE /v1/workers/{id}',
       'GET /health',
       'GET /livez',
       'GET /metrics',
@@ -40,6 +41,8 @@ describe('/openapi.json', () => {
       'GET /v1/jobs/{id}/steps',
       'GET /v1/jobs/{id}/steps/{name}',
       'GET /v1/jobs/{id}/steps/{name}/log',
+      'GET /v1/workers',
+      'GET /v1/workers/{id}',
       'POST /v1/jobs',
       'POST /v1/jobs/batch',
       'POST /v1/jobs/validate',
@@ -47,6 +50,9 @@ describe('/openapi.json', () => {
       'POST /v1/jobs/{id}/pause',
       'POST /v1/jobs/{id}/resume',
       'POST /v1/jobs/{id}/retry',
+      'POST /v1/workers',
+      'POST /v1/workers/{id}/drain',
+      'POST /v1/workers/{id}/heartbeat',
     ]);
   });
 
@@ -129,6 +135,9 @@ describe('/openapi.json', () => {
       '/v1/jobs/{id}/pause': false,
       '/v1/jobs/{id}/resume': false,
       '/v1/jobs/{id}/retry': false,
+      '/v1/workers': true,
+      '/v1/workers/{id}/drain': false,
+      '/v1/workers/{id}/heartbeat': false,
     });
     expect(JSON.stringify(document)).not.toContain('x-optional-body');
   });

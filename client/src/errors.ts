@@ -92,3 +92,21 @@ export interface StepErrorOptions {
   details?: unknown;
   cause?: unknown;
 }
+
+/** Why a claim ended before its step did. */
+export type ClaimEnd = 'cancelled' | 'lost' | 'expired' | 'timed_out' | 'stopping';
+
+/** What the `signal` of an action is aborted with. */
+export class ClaimEnded extends Error {
+  override readonly name = 'ClaimEnded';
+  /**
+   * `cancelled`: the job was. `lost`: the server gave the step back. `expired`: no server could be told in time that it
+   * goes on. `timed_out`: the time of the attempt, or of the job, is over. `stopping`: this worker has to end.
+   */
+  readonly reason: ClaimEnd;
+
+  constructor(reason: ClaimEnd, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}

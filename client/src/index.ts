@@ -16,16 +16,18 @@ export type {
   WaitOptions,
   WatchOptions,
 } from './client.ts';
-export { HoldfastError, StepError, UnreachableError, WaitTimeoutError } from './errors.ts';
+export {
+  type ClaimEnd,
+  ClaimEnded,
+  HoldfastError,
+  StepError,
+  UnreachableError,
+  WaitTimeoutError,
+} from './errors.ts';
 export { isTerminal } from './follow-job.ts';
 export type * from './wire.ts';
-export {
-  type Action,
-  type ActionContext,
-  Worker,
-  type WorkerEvent,
-  type WorkerOptions,
-} from './worker.ts';
+export { Worker } from './worker.ts';
+export type { Action, ActionContext, WorkerEvent, WorkerOptions } from './worker-options.ts';
 
 /** A client of one server, or of several that share a database. It keeps nothing open and needs no closing. */
 export function createClient(options: ClientOptions): Client {

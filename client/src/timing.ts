@@ -44,3 +44,41 @@ export function limited(ms: number, outer?: AbortSignal): { signal: AbortSignal;
     },
   };
 }
+
+/** Calls back once everything that is due now is done. */
+export function soon(then: () => void): void {
+  const { setImmediate: immediate } = globalThis as { setImmediate?: (then: () => void) => unknown };
+  if (immediate) immediate(then);
+  else setTimeout(then, 0);
+}
+
+const TICK_MS = 200;
+/** What came in while this process stood still may be read a little later. */
+const STALE_MS = 2_000;
+
+/**
+ * Looks at the clock several times a second. `onTick` is called each time, `onJump` when the time of day has gone on
+ * without this machine's own clock, as after it slept. `stoodStill`: milliseconds for which this process did nothing
+ * just before now, so that what it reads now may be as old.
+ */
+export function watchClock(onTick: () => void, onJump: () => void): { stoodStill(): number; end(): void } {
+  let lastTick = performance.now();
+  let lastDate = Date.now();
+  let still = { ms: 0, seenAt: 0 };
+  const gap = () => performance.now() - lastTick - TICK_MS;
+  const timer = setInterval(() => {
+    if (gap() > TICK_MS) still = { ms: gap(), seenAt: performance.now() };
+    const passed = performance.now() - lastTick;
+    if (Date.now() - lastDate > passed + 1_000) onJump();
+    lastTick = performance.now();
+    lastDate = Date.now();
+    onTick();
+  }, TICK_MS);
+  return {
+    stoodStill: () => {
+      const before = performance.now() - still.seenAt < STALE_MS ? still.ms : 0;
+      return Math.max(0, gap(), before);
+    },
+    end: () => clearInterval(timer),
+  };
+}

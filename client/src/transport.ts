@@ -61,8 +61,14 @@ export function mayHaveDone(error: unknown): boolean {
   return (error instanceof HoldfastError || error instanceof UnreachableError) && !didNothing(error);
 }
 
-/** Sends calls to the servers: one of them until it does not answer, then the next. */
-export function createTransport(options: ClientOptions): Transport {
+/**
+ * Sends calls to the servers: one of them until it does not answer, then the next. `onTrouble` hears of each try that is
+ * followed by another one.
+ */
+export function createTransport(
+  options: ClientOptions,
+  onTrouble: (error: Error) => void = () => {},
+): Transport {
   const servers = [options.server].flat().map(readServer);
   if (servers.length === 0) throw new TypeError('`server` names no server');
   const { timeoutMs = TIMEOUT_MS, patienceMs = PATIENCE_MS } = options;
@@ -92,6 +98,7 @@ export function createTransport(options: ClientOptions): Transport {
       if (!('passing' in answer)) return answer;
       const { error, passing } = answer;
       if (!passing || !(call.repeatable || didNothing(error))) throw error;
+      onTrouble(error);
       // Only from the one that failed: of many calls in flight one alone moves on.
       if (current === tried) current = (tried + 1) % servers.length;
       // Another server may well answer: the first round over all of them goes without a pause.

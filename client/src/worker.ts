@@ -1,82 +1,106 @@
-import type { ClientOptions } from './client.ts';
-import type { Claim } from './wire.ts';
-
-/** What an action is called with. */
-export interface ActionContext<Input = unknown> {
-  /** The step's `with`, its expressions evaluated. */
-  input: Input;
-  /**
-   * Aborted when the attempt is over for whatever reason: the job was cancelled, the claim was lost, the time of the
-   * attempt is over, the worker stops. `signal.reason` is a `ClaimEnded` that says which. Nothing is written afterwards.
-   */
-  signal: AbortSignal;
-  /** Appends to the log of the step, with a line break at the end if there is none. */
-  log(text: string | Uint8Array): void;
-  /** How much is done, 0 to 1. */
-  progress(fraction: number): void;
-  /** The claim: `job_id`, `step`, `attempt`, `labels`, … */
-  claim: Claim;
-}
-
-/** Does a step; what it returns becomes the output (any JSON, undefined is null), what it throws fails the attempt. */
-// biome-ignore lint/suspicious/noExplicitAny: each action knows the shape of its own input
-export type Action = (context: ActionContext<any>) => unknown;
-
-/** What happens to a worker, for logs. `level` is how much it matters. */
-export interface WorkerEvent {
-  level: 'debug' | 'info' | 'warn' | 'error';
-  /** `registered`, `claimed`, `settled`, `refused`, `lost`, `unreachable`, `draining`, `stopped`, … */
-  event: string;
-  message: string;
-  claim?: Claim;
-  error?: unknown;
-}
-
-export interface WorkerOptions extends Pick<ClientOptions, 'server' | 'fetch' | 'headers'> {
-  /** What it can do, by the name that steps `uses`. */
-  actions: Record<string, Action>;
-  /** For people; the host and the process when absent. */
-  name?: string;
-  /** Takes steps from these queues only; from all when absent. */
-  queues?: readonly string[];
-  /** How many steps run at once; 1 when absent. */
-  concurrency?: number;
-  /** How many claimed steps may wait for a free slot, so that none is idle between requests; 0 when absent. */
-  prefetch?: number;
-  /** How long a claim is valid without being extended, in milliseconds; as the server says when absent. */
-  ttlMs?: number;
-  /** How long running steps may go on after a drain began; then they are aborted and given back. 10000 when absent. */
-  shutdownGraceMs?: number;
-  labels?: Record<string, string>;
-  /** Of your program. */
-  version?: string;
-  /** Drain on SIGTERM and SIGINT and then exit with 0, a second signal stops at once. True when absent, in Node. */
-  handleSignals?: boolean;
-  /** Hears what happens; warnings and errors go to the console when absent. */
-  onEvent?(event: WorkerEvent): void;
-}
+import { createWorkerLoop, type WorkerLoop } from './worker-loop.ts';
+import type { WorkerEvent, WorkerOptions } from './worker-options.ts';
 
 /** Runs steps for a server: registers, claims, runs the actions, settles; until it is told to stop. */
 export class Worker {
+  readonly name: string;
+  readonly #options: WorkerOptions;
+  #loop: WorkerLoop | undefined;
+
   constructor(options: WorkerOptions) {
-    void options;
+    checkOptions(options);
+    this.#options = options;
+    this.name = options.name ?? defaultName();
   }
 
-  /** Starts; resolves once a server has registered the worker. */
-  start(): Promise<void> {
-    throw new Error('not yet');
+  /** Starts; resolves once a server has registered the worker, rejects with `HoldfastError` when it refuses to. */
+  async start(): Promise<void> {
+    if (this.#loop !== undefined) throw new Error('this worker was started before; make another one');
+    const { onEvent = toConsole, handleSignals = true } = this.#options;
+    this.#loop = createWorkerLoop({ ...this.#options, name: this.name }, onEvent);
+    const letGo = handleSignals ? this.#stopBySignals(this.#loop) : () => {};
+    await this.#loop.start().catch((error: unknown) => {
+      letGo();
+      throw error;
+    });
   }
 
   /**
    * Takes no more steps, lets those that run go on for `graceMs` (the option `shutdownGraceMs` when absent), aborts and
    * gives back the rest, and leaves the list. Resolves when all that is done; may be called again, with less grace.
    */
-  stop(_options?: { graceMs?: number }): Promise<void> {
-    throw new Error('not yet');
+  async stop(options: { graceMs?: number } = {}): Promise<void> {
+    const { shutdownGraceMs = GRACE_MS } = this.#options;
+    this.#loop?.stop(options.graceMs ?? shutdownGraceMs);
+    await this.#loop?.stopped;
   }
 
   /** Starts, and resolves once the worker has stopped: by `stop`, by a signal or by order of the server. */
-  run(): Promise<void> {
-    throw new Error('not yet');
+  async run(): Promise<void> {
+    await this.start();
+    await this.#loop?.stopped;
   }
+
+  #stopBySignals(loop: WorkerLoop): () => void {
+    const process = ownProcess();
+    if (process === undefined) return () => {};
+    let signals = 0;
+    const onSignal = () => {
+      signals += 1;
+      // Whoever asks three times means it: then the signal does what it does by itself.
+      if (signals === 2) letGo();
+      loop.stop(signals === 1 ? (this.#options.shutdownGraceMs ?? GRACE_MS) : 0);
+    };
+    const letGo = () => {
+      for (const name of SIGNALS) process.off(name, onSignal);
+    };
+    for (const name of SIGNALS) process.on(name, onSignal);
+    void loop.stopped.then(() => {
+      letGo();
+      if (signals === 0) return;
+      // By then the process has ended by itself, unless an action goes on that did not heed its signal.
+      const timer = setTimeout(() => process.exit(process.exitCode ?? 0), EXIT_MS);
+      (timer as { unref?(): void }).unref?.();
+    });
+    return letGo;
+  }
+}
+
+const GRACE_MS = 10_000;
+const EXIT_MS = 2_000;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** What is used of Node's `process`, which is not there in browsers; nothing of Node is imported. */
+interface OwnProcess {
+  pid: number;
+  exitCode?: number | string | null | undefined;
+  on(signal: string, listener: () => void): unknown;
+  off(signal: string, listener: () => void): unknown;
+  exit(code: number | string): never;
+  getBuiltinModule?(name: string): { hostname?(): string } | undefined;
+}
+
+function ownProcess(): OwnProcess | undefined {
+  const { process } = globalThis as { process?: Partial<OwnProcess> };
+  return typeof process?.on === 'function' ? (process as OwnProcess) : undefined;
+}
+
+function defaultName(): string {
+  const process = ownProcess();
+  const host = process?.getBuiltinModule?.('node:os')?.hostname?.();
+  return process === undefined ? 'worker' : `worker@${host ?? 'somewhere'}/${process.pid}`;
+}
+
+function checkOptions({ actions, concurrency = 1, prefetch = 0 }: WorkerOptions): void {
+  const names = Object.keys(actions);
+  if (names.length === 0) throw new TypeError('`actions` holds no action: there is nothing to offer');
+  for (const name of names)
+    if (typeof actions[name] !== 'function') throw new TypeError(`the action ${name} is no function`);
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new TypeError('`concurrency` is a whole number from 1');
+  if (!Number.isInteger(prefetch) || prefetch < 0) throw new TypeError('`prefetch` is a whole number from 0');
+}
+
+function toConsole({ level, message }: WorkerEvent): void {
+  if (level === 'warn' || level === 'error') console.error(`holdfast worker: ${message}`);
 }

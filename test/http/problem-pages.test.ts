@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXAMPLE_WORKER_ID } from '../../src/contract/claim.ts';
 import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
@@ -155,6 +156,8 @@ const PROVOKED: Partial<Record<ErrorCode, CallOptions>> = {
   job_terminal: {},
   job_not_terminal: {},
   job_not_retryable: {},
+  worker_not_found: { body: { worker_id: EXAMPLE_WORKER_ID } },
+  worker_is_server: {},
   payload_too_large: { body: { reason: 'x'.repeat(1024 * 1024) } },
   unsupported_media_type: {
     body: 'name=hello',
@@ -166,16 +169,24 @@ const PROVOKED: Partial<Record<ErrorCode, CallOptions>> = {
 
 describe('the examples', () => {
   const clean = async () => {
-    for (const table of ['step', 'job'] as const) await api.store.db.deleteFrom(table).execute();
+    for (const table of ['step', 'job', 'worker'] as const) await api.store.db.deleteFrom(table).execute();
   };
   const theJob = (fields: Anything = {}, step: Anything = {}) =>
     storeJob(api.store, { id: EXAMPLE_JOB_ID, ...fields }, [{ name: 'extract', ...step }]);
+  const theServer = () => {
+    const server = { id: EXAMPLE_WORKER_ID, kind: 'server', name: 'media-3:4711', version: '0' } as const;
+    return api.store.db
+      .insertInto('worker')
+      .values({ ...server, uses: [], slots: 4 })
+      .execute();
+  };
   const over = { status: 'cancelled', reason: 'job_cancelled', finished_at: new Date() };
 
   test.each(Object.entries(PROVOKED))('of %s is what the server says', async (code, options) => {
     await clean();
     if (code === 'job_terminal') await theJob(over, over);
     else if (code !== 'job_not_found') await theJob();
+    if (code === 'worker_is_server') await theServer();
     const example = exampleProblem(code as ErrorCode);
     const [method = '', path = ''] = PROBLEM_EXAMPLES[code as ErrorCode].asked.split(' ');
     const { status, json } = await api.call(method, path, options);

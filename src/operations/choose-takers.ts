@@ -6,47 +6,53 @@ import type { ClaimRequest } from './claim-steps.ts';
 export interface Taker {
   request: ClaimRequest;
   claims: ClaimedStep[];
+  /** A step that fits was left. */
+  more: boolean;
 }
 
 /** Decides who gets a step that several would take. */
 export interface Takers {
   /** Who takes this step next; null when nobody has room for it. The caller adds the claim. */
   takerOf(step: StepState): Taker | null;
-  all(): Map<ClaimRequest, ClaimedStep[]>;
+  /** What everybody got, and whether there was more that they would have taken. */
+  all(): Map<ClaimRequest, { claims: ClaimedStep[]; more: boolean }>;
 }
 
-interface Place extends Taker {
+interface Place {
+  taker: Taker;
   left: number;
 }
 
 /** A step goes to the request that has got the fewest, of equals to the one that asked first: work spreads, nobody starves. */
 export function chooseTakers(requests: readonly ClaimRequest[]): Takers {
-  const takers = requests.map((request): Taker => ({ request, claims: [] }));
+  const takers = requests.map((request): Taker => ({ request, claims: [], more: false }));
   const places = new Map<string, Place[]>();
   for (const taker of takers) {
     for (const { uses, max } of taker.request.uses) {
       const list = places.get(uses) ?? [];
-      list.push({ ...taker, left: max });
+      list.push({ taker, left: max });
       places.set(uses, list);
     }
   }
   return {
     takerOf(step) {
-      const fit = (places.get(step.uses) ?? []).filter(
-        ({ left, request: { queues } }) => left > 0 && (queues === null || queues.includes(step.queue)),
-      );
-      const declined = new Set<Place>();
+      const fit = (places.get(step.uses) ?? []).filter(({ taker: { request } }) => {
+        return request.queues === null || request.queues.includes(step.queue);
+      });
+      const declined = new Set(fit.filter(({ left }) => left <= 0));
       for (;;) {
         const place = leastServed(fit, declined);
-        if (place === null) return null;
-        if (place.request.accept?.(step) ?? true) {
+        if (place === null) break;
+        if (place.taker.request.accept?.(step) ?? true) {
           place.left -= 1;
-          return place;
+          return place.taker;
         }
         declined.add(place);
       }
+      for (const { taker } of fit) taker.more = true;
+      return null;
     },
-    all: () => new Map(takers.map(({ request, claims }) => [request, claims])),
+    all: () => new Map(takers.map(({ request, claims, more }) => [request, { claims, more }])),
   };
 }
 
@@ -54,7 +60,7 @@ function leastServed(places: readonly Place[], except: ReadonlySet<Place>): Plac
   let least: Place | null = null;
   for (const place of places) {
     if (except.has(place)) continue;
-    if (least === null || place.claims.length < least.claims.length) least = place;
+    if (least === null || place.taker.claims.length < least.taker.claims.length) least = place;
   }
   return least;
 }

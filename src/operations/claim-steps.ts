@@ -36,8 +36,10 @@ export interface ClaimRequest {
   granted?: (claim: ClaimedStep) => void;
 }
 
-/** What a request was given, or why it could be given nothing. */
-export type Grants = ClaimedStep[] | Absence;
+/** What a request was given, and whether it was seen that more is ready; or why it could be given nothing. */
+export type Grants = { claims: ClaimedStep[]; more: boolean } | Absence;
+
+const NOTHING: Grants = { claims: [], more: false };
 
 /**
  * Takes ready steps for workers, best first, each step for the one that has got the fewest so far. First the jobs are
@@ -67,7 +69,7 @@ async function claimFrom(
     const drafts = locked
       .filter(({ job, now }) => job.deadline_at > now)
       .map(({ job, now }) => openDraft(job, [], now));
-    if (drafts.length === 0) return { grants: requests.map(() => []), drafts };
+    if (drafts.length === 0) return { grants: requests.map(() => NOTHING), drafts };
     const picked = await pickReadySteps(
       tx,
       wanted,
@@ -79,7 +81,10 @@ async function claimFrom(
     const present = requests.filter((request) => !absent.has(request));
     const given = grant(drafts, picked, present);
     await saveDrafts(tx, drafts);
-    return { grants: requests.map((request) => absent.get(request) ?? given.get(request) ?? []), drafts };
+    return {
+      grants: requests.map((request) => absent.get(request) ?? given.get(request) ?? NOTHING),
+      drafts,
+    };
   });
   announce(store, drafts);
   return grants;
@@ -90,7 +95,7 @@ function grant(
   drafts: readonly JobDraft[],
   picked: readonly { job_id: string; ordinal: number }[],
   requests: readonly ClaimRequest[],
-): Map<ClaimRequest, ClaimedStep[]> {
+): Map<ClaimRequest, Grants> {
   const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
   const takers = chooseTakers(requests);
   for (const { job_id, ordinal } of picked) {
@@ -120,8 +125,12 @@ export function termsOf({
 }
 
 function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {
-  return requests.flatMap(({ uses, queues }) =>
-    uses.flatMap((one) => (queues ?? [null]).map((queue) => ({ ...one, queue }))),
+  return requests.flatMap(({ uses, queues, remote }) =>
+    uses.flatMap((one) => {
+      // One more than a remote worker may get shows whether its next steps may go from hand to hand.
+      const max = remote === undefined ? one.max : one.max + 1;
+      return (queues ?? [null]).map((queue) => ({ uses: one.uses, max, queue }));
+    }),
   );
 }
 

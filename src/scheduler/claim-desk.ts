@@ -56,8 +56,10 @@ export function startClaimDesk(options: {
         for (const one of open) one.failed(error);
         throw error;
       }
-      const again = open.map((one, index) => one.done(grants[index] ?? []));
-      options.onClaimed?.(grants.reduce((sum, one) => sum + (Array.isArray(one) ? one.length : 0), 0));
+      const again = open.map((one, index) => one.done(grants[index] ?? 'busy'));
+      options.onClaimed?.(
+        grants.reduce((sum, one) => sum + (typeof one === 'object' ? one.claims.length : 0), 0),
+      );
       const soonest = again.filter((ms) => ms !== undefined);
       return soonest.length === 0 ? undefined : Math.min(...soonest);
     },

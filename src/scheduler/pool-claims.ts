@@ -48,8 +48,8 @@ export function createPoolClaims(options: {
           },
           granted: (claim) => granted.push(claim),
         },
-        done(claims) {
-          void start(claims as ClaimedStep[]);
+        done(grants) {
+          if (typeof grants === 'object') void start(grants.claims);
           held.giveBack(reserved);
           // No room at all tells nothing about the queue; room that was left tells that it is empty.
           const empty = { slot: reserved.slot < free.slot, instant: reserved.instant < free.instant };

@@ -22,7 +22,7 @@ export interface Ask {
 }
 
 /** Why an ask ended: claims were granted, the worker is told something, it was served before, or nothing came in time. */
-export type AskEnd = { claims: ClaimedStep[] } | 'drain' | 'stop' | 'served' | 'nothing';
+export type AskEnd = { claims: ClaimedStep[]; more: boolean } | 'drain' | 'stop' | 'served' | 'nothing';
 
 /** The asks of remote workers that wait at this server. */
 export interface RemoteAsks extends Claimant {
@@ -91,7 +91,7 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
         one.looked = true;
         one.error = error;
         // The answer may have got lost after the commit: whether they are ours shows when they are loaded.
-        if (granted.length > 0) one.end({ claims: granted });
+        if (granted.length > 0) one.end({ claims: granted, more: true });
         else if (one.over || ask.gone.aborted) timeOver(one);
       },
     };
@@ -99,7 +99,7 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
 
   const answer = (one: Waiting, grants: Grants): number | undefined => {
     if (typeof grants === 'string' && grants !== 'busy') one.end(grants);
-    else if (grants !== 'busy' && grants.length > 0) one.end({ claims: grants });
+    else if (grants !== 'busy' && grants.claims.length > 0) one.end(grants);
     else if (one.over || one.ask.gone.aborted) one.end('nothing');
     else return grants === 'busy' ? BUSY_MS : undefined;
     return undefined;

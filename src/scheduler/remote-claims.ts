@@ -75,7 +75,7 @@ export function createRemoteClaims(options: {
       const end = await asks.wait({ ...ask, waitMs });
       if (end === 'drain' || end === 'stop') return { handouts: [], command: known.told(worker.id, end) };
       if (typeof end === 'object') {
-        known.served(worker.id, end.claims.length < ask.max);
+        known.served(worker.id, !end.more);
         const handouts = await handOver(end.claims, ask.gone);
         if (handouts.length > 0) return { handouts, command: 'run' };
       } else {

@@ -71,7 +71,7 @@ export async function claim(world: World, probability = 0.6): Promise<string> {
   const uses = [{ uses: 'value', max: 1000 }];
   const accept: ClaimRequest['accept'] = (step) => isChosen(step as LoadedStep);
   const [grants] = await claimSteps(store, [{ workerId, uses, queues: null, ttlMs: LONG_MS, accept }]);
-  const claims = grants as ClaimedStep[];
+  const claims = typeof grants === 'object' ? grants.claims : [];
   if (claims.length !== chosen.length || !claims.every(isChosen)) {
     throw new Error(`claimed ${claims.length} steps, not the ${chosen.length} that are ready`);
   }

@@ -40,7 +40,7 @@ export function loose(count: number): Record<string, string[]> {
 /** Claims as many ready steps as asked for, for a worker of its own unless one is named. */
 export async function claim(store: Store, max: number, workerId: string = uuid()): Promise<ClaimedStep[]> {
   let room = max;
-  const [claims = []] = await claimSteps(store, [
+  const [grants] = await claimSteps(store, [
     {
       workerId,
       uses: [{ uses: 'value', max }],
@@ -52,7 +52,7 @@ export async function claim(store: Store, max: number, workerId: string = uuid()
       },
     },
   ]);
-  return claims as ClaimedStep[];
+  return typeof grants === 'object' ? grants.claims : [];
 }
 
 export function outcome(claimed: ClaimedStep, end: StepOutcome['end']): StepOutcome {

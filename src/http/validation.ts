@@ -44,9 +44,10 @@ export function compileValidator({
   httpPart?: string | undefined;
 }): ValidateFunction {
   if (httpPart === 'params' || httpPart === 'headers') return forQueries.compile(true);
-  return httpPart === 'body'
-    ? forBodies.compile(withoutDurations(schema) as object)
-    : forQueries.compile(schema);
+  if (httpPart !== 'body') return forQueries.compile(schema);
+  // Without its name, by which only one of several servers in this process could know it.
+  const { $id: _, ...anonymous } = withoutDurations(schema) as { $id?: string };
+  return forBodies.compile(anonymous);
 }
 
 /** Takes every value: for a body whose check says more than a schema could. */

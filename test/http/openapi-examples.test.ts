@@ -3,8 +3,10 @@ import formats from 'ajv-formats';
 import { parse as parseToml } from 'smol-toml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { EXAMPLE_CLAIM_ID, EXAMPLE_WORKER_ID } from '../../src/contract/claim.ts';
 import { EXAMPLE_DEFINITION } from '../../src/contract/example-definition.ts';
 import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
+import { EXAMPLE_REGISTRATION } from '../../src/contract/example-worker.ts';
 import { decodeJobCursor, decodeStepCursor } from '../../src/http/pagination.ts';
 import { CATALOGUE, CHECKS } from '../support/actions.ts';
 import { type Answer, type Anything, type CallOptions, send, type TestApi, testApi } from '../support/api.ts';
@@ -58,19 +60,21 @@ const examplesOf = ({ example, examples = {} }: Anything): unknown[] =>
 const parameterExample = ({ schema, ...parameter }: Anything): unknown =>
   examplesOf(parameter)[0] ?? schema.examples?.[0];
 
-/** The path of an example request; `job` stands for the job of the story. */
-function pathOf(
-  { path, operation }: Operation,
-  job: string,
-  wanted: (parameter: Anything) => boolean,
-): string {
+/** What stands here for the job, the claim and the worker of the examples. */
+type Ids = Record<string, string>;
+
+function withIds(text: string, ids: Ids): string {
+  return Object.entries(ids).reduce((replaced, [example, id]) => replaced.replaceAll(example, id), text);
+}
+
+/** The path of an example request. */
+function pathOf({ path, operation }: Operation, ids: Ids, wanted: (parameter: Anything) => boolean): string {
   const query = new URLSearchParams();
   let filled = path;
   for (const parameter of operation.parameters) {
     const example = parameterExample(parameter);
     if (parameter.in === 'path') {
-      const value = String(example).replace(EXAMPLE_JOB_ID, job);
-      filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(value));
+      filled = filled.replace(`{${parameter.name}}`, encodeURIComponent(withIds(String(example), ids)));
     } else if (parameter.in === 'query' && wanted(parameter)) {
       for (const value of [example].flat()) query.append(parameter.name, String(value));
     }
@@ -82,14 +86,16 @@ const isRequired = ({ required }: Anything) => required === true;
 const isAny = () => true;
 
 /** An example body as it is sent. */
-function sendable(type: string, value: unknown): CallOptions {
-  const body = typeof value === 'string' ? value : JSON.stringify(value);
+function sendable(type: string, value: unknown, ids: Ids = {}): CallOptions {
+  const body = withIds(typeof value === 'string' ? value : JSON.stringify(value), ids);
   return { body, headers: { 'content-type': type } };
 }
 
-function bodiesOf({ operation }: Operation): CallOptions[] {
+function bodiesOf({ operation }: Operation, ids: Ids = {}): CallOptions[] {
   const content = Object.entries<Anything>(operation.requestBody?.content ?? {});
-  const bodies = content.flatMap(([type, media]) => examplesOf(media).map((value) => sendable(type, value)));
+  const bodies = content.flatMap(([type, media]) =>
+    examplesOf(media).map((value) => sendable(type, value, ids)),
+  );
   return bodies.length === 0 ? [{}] : bodies;
 }
 
@@ -112,8 +118,34 @@ async function liveJob(): Promise<string> {
   return ranJob;
 }
 
+async function stillWorker(): Promise<string> {
+  const body = { name: 'resizer', uses: ['resize'] };
+  return (await still.call('POST', '/v1/workers', { body })).json.id;
+}
+
+/** A worker that holds a claim on the only step of a job. */
+async function stillClaim(): Promise<Ids> {
+  await still.call('POST', '/v1/jobs', { body: { name: 'thumbnail', uses: 'resize' } });
+  const worker_id = await stillWorker();
+  const { json } = await still.call('POST', '/v1/claims', { body: { worker_id } });
+  return { [EXAMPLE_WORKER_ID]: worker_id, [EXAMPLE_CLAIM_ID]: json.data[0].id };
+}
+
+/** The worker of the story. */
+async function exampleWorker(): Promise<Ids> {
+  const { json } = await still.call('POST', '/v1/workers', { body: EXAMPLE_REGISTRATION });
+  return { [EXAMPLE_WORKER_ID]: json.id };
+}
+
+async function onlyExampleWorker(): Promise<Ids> {
+  await still.store.db.deleteFrom('worker').execute();
+  return exampleWorker();
+}
+
 interface Situation {
   on: 'still' | 'live';
+  /** Brings about the claim or the worker that the call is about. */
+  ids?: () => Promise<Ids>;
   /** Brings about what the call needs; gives the job that it is about. */
   job?: () => Promise<string>;
   /** What makes it this answer and no other, beside the example itself. */
@@ -167,6 +199,15 @@ const SITUATIONS: Record<string, Record<number, Situation>> = {
     304: { on: 'live', job: liveJob, headers: etagOf((id) => `/v1/jobs/${id}/steps/publish`) },
   },
   getStepLog: { 200: { on: 'live', job: liveJob } },
+  extendClaim: { 200: { on: 'still', ids: stillClaim } },
+  extendClaims: { 200: { on: 'still', ids: stillClaim } },
+  appendLog: { 200: { on: 'still', ids: stillClaim } },
+  registerWorker: { 201: { on: 'still' } },
+  listWorkers: { 200: { on: 'still', ids: onlyExampleWorker } },
+  getWorker: { 200: { on: 'still', ids: exampleWorker } },
+  drainWorker: { 200: { on: 'still', ids: exampleWorker } },
+  removeWorker: { 200: { on: 'still', ids: stillClaim } },
+  sendHeartbeat: { 200: { on: 'still', ids: stillClaim } },
   getHealth: { 200: { on: 'live' }, 503: { on: 'still' } },
   getMetrics: { 200: { on: 'live' } },
   isLive: { 200: { on: 'still' } },
@@ -181,11 +222,15 @@ const portOf = (on: Situation['on']) => (on === 'still' ? still.port : live.port
 const answersOf = ({ operation }: Operation) =>
   Object.entries<Anything>(operation.responses).filter(([, { content = {} }]) => !content[PROBLEM]);
 
+async function idsOf({ job, ids }: Situation): Promise<Ids> {
+  return { [EXAMPLE_JOB_ID]: (await job?.()) ?? EXAMPLE_JOB_ID, ...(await ids?.()) };
+}
+
 async function ask(one: Operation, status: number, situation: Situation): Promise<[string, Answer]> {
   isReady = status !== 503;
-  const job = (await situation.job?.()) ?? EXAMPLE_JOB_ID;
-  const { body, headers } = bodiesOf(one)[situation.body ?? 0] as CallOptions;
-  const example = pathOf(one, job, isRequired);
+  const ids = await idsOf(situation);
+  const { body, headers } = bodiesOf(one, ids)[situation.body ?? 0] as CallOptions;
+  const example = pathOf(one, ids, isRequired);
   const path = situation.query === undefined ? example : `${example}?${situation.query}`;
   const options = { body, headers: { ...headers, ...(await situation.headers?.()) } };
   return [path, await send(portOf(situation.on), one.method, path, options)];
@@ -297,7 +342,9 @@ describe('every call of the document', () => {
           .filter((parameter: Anything) => parameter.in === 'header')
           .map((parameter: Anything) => [parameter.name, parameterExample(parameter)]),
       );
-      for (const [index, options] of bodiesOf(one).entries()) {
+      for (const index of bodiesOf(one).keys()) {
+        const ids = await idsOf(situation);
+        const options = bodiesOf(one, ids)[index] as CallOptions;
         // One key stands for one job: the other bodies come without.
         const { 'Idempotency-Key': key, ...others } = headers;
         const sent = {
@@ -308,10 +355,9 @@ describe('every call of the document', () => {
             ...(index === 0 && key ? { 'idempotency-key': key } : {}),
           },
         };
-        const job = (await situation.job?.()) ?? EXAMPLE_JOB_ID;
         // Without an engine a wait for the end would last as long as it says.
         const port = id === 'submitJob' ? live.port : portOf(situation.on);
-        const path = pathOf(one, job, isAny);
+        const path = pathOf(one, ids, isAny);
         const answer = await send(port, one.method, path, sent);
         expect([status, '200', '202', '304'], `${path}: ${answer.text}`).toContain(String(answer.status));
         expect(checkAnswer({ method: one.method, path, ...answer })).toBeNull();

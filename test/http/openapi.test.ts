@@ -43,6 +43,9 @@ describe('/openapi.json', () => {
       'GET /v1/jobs/{id}/steps/{name}/log',
       'GET /v1/workers',
       'GET /v1/workers/{id}',
+      'POST /v1/claims/extend',
+      'POST /v1/claims/{id}/extend',
+      'POST /v1/claims/{id}/log',
       'POST /v1/jobs',
       'POST /v1/jobs/batch',
       'POST /v1/jobs/validate',
@@ -128,6 +131,9 @@ describe('/openapi.json', () => {
         .map(({ path, operation }) => [path, operation.requestBody.required]),
     );
     expect(required).toEqual({
+      '/v1/claims/extend': true,
+      '/v1/claims/{id}/extend': false,
+      '/v1/claims/{id}/log': false,
       '/v1/jobs': true,
       '/v1/jobs/batch': true,
       '/v1/jobs/validate': true,

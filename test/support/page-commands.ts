@@ -181,5 +181,6 @@ function steady(text: string): string {
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<id>')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<instant>')
     .replaceAll(/\b[0-9a-f]{64}\b/g, '<digest>')
+    .replaceAll(/(?<![\w-])[\w-]{48}(?![\w-])/g, '<claim>')
     .replaceAll(/\d+/g, '<n>');
 }

@@ -113,12 +113,21 @@ async function look(
         const stays = former === null ? '' : '; its former code stays in use';
         // When half of it had been written, the other half is reason enough to look again.
         const isWhole = (await readMarks(path)).get(file) === mark;
-        if (isWhole) listener.onTrouble(file, `${(error as Error).message}${stays}`);
+        if (isWhole) listener.onTrouble(file, `${explain(error, file)}${stays}`);
         return false;
       }
     }),
   );
   if (isFirst || gone.length > 0 || taken.includes(true)) listener.onActions(withoutDoubles(known, listener));
+}
+
+/** What went wrong, with the line of the file if that is where. */
+function explain(error: unknown, file: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const { stack = '', message } = error;
+  const [, after = ''] = stack.split(`/${file}?`);
+  const line = /^\d+:(\d+)/.exec(after)?.[1];
+  return line === undefined ? message : `line ${line}: ${message}`;
 }
 
 /** What changes when a file does, by its name. */

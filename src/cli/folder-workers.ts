@@ -1,4 +1,4 @@
-import { type Action, type Claim, Worker, type WorkerEvent } from '../../client/src/index.ts';
+import { type Action, HoldfastError, Worker, type WorkerEvent } from '../../client/src/index.ts';
 import type { FolderAction } from './action-folder.ts';
 
 export interface FolderWorkerOptions {
@@ -30,66 +30,78 @@ interface Serving extends Group {
   worker: Worker;
 }
 
-/** Steps of an action that changed may take their time to end: their attempts have deadlines of their own. */
-const RETIRE_MS = 24 * 3_600_000;
-
 /**
  * Serves the actions by one worker, and each that says its own `concurrency` by one more, so that a narrow one never
  * holds the slots of the others. A registration names its actions for good, so when those of a group change another
  * worker takes over and the former ends what it runs.
  */
 export function createFolderWorkers(options: FolderWorkerOptions): FolderWorkers {
+  const { onEvent } = options;
   const current = new Map<string, Action>();
   const serving = new Map<string, Serving>();
-  const retiring = new Set<Worker>();
+  const refused = new Map<string, Group>();
+  const all = new Set<Worker>();
   const dismissed = Promise.withResolvers<void>();
   // Whoever waits for it may come later.
   dismissed.promise.catch(() => {});
-  let stopping = false;
   let wanted: Map<string, Group> = new Map();
   let isChanging = false;
+  let stopping = false;
 
   function open(key: string, { names, concurrency }: Group): Worker {
-    const { server, version, queues, onEvent } = options;
-    const name = key === '' ? options.name : `${options.name} ${key}`;
-    const actions = Object.fromEntries(
-      names.map((uses): [string, Action] => [
-        uses,
-        (context: { claim: Claim }) => current.get(uses)?.(context as never),
-      ]),
-    );
-    return new Worker({
-      ...{ server, name, version, actions, concurrency, onEvent, handleSignals: false },
+    const { server, version, queues } = options;
+    const act = (uses: string): Action => {
+      return (context) => current.get(uses)?.(context);
+    };
+    const worker: Worker = new Worker({
+      ...{ server, version, concurrency, handleSignals: false },
+      name: key === '' ? options.name : `${options.name} ${key}`,
+      actions: Object.fromEntries(names.map((uses) => [uses, act(uses)])),
       ...(queues === undefined ? {} : { queues }),
+      onEvent: (event) => {
+        // Of a former one nobody needs to know that it goes.
+        const isFormer = !stopping && serving.get(key)?.worker !== worker && event.level === 'info';
+        onEvent(isFormer && event.event !== 'registered' ? { ...event, level: 'debug' } : event);
+        if (event.event !== 'stopped') return;
+        all.delete(worker);
+        if (serving.get(key)?.worker === worker && !stopping) dismissed.resolve();
+      },
     });
+    all.add(worker);
+    return worker;
   }
 
   async function replace(key: string, group: Group | undefined): Promise<void> {
     const former = serving.get(key);
-    if (group === undefined) serving.delete(key);
-    else {
+    if (group !== undefined) {
       const worker = open(key, group);
+      try {
+        // Registered first: in between nobody would offer what stays.
+        await worker.start();
+      } catch (error) {
+        all.delete(worker);
+        if (!(error instanceof HoldfastError)) throw error;
+        refused.set(key, group);
+        return onEvent({
+          level: 'error',
+          event: 'refused',
+          message: `not registered: ${error.detail}`,
+          error,
+        });
+      }
       serving.set(key, { ...group, worker });
-      const ended = worker.run().then(() => {
-        if (serving.get(key)?.worker === worker && !stopping) dismissed.resolve();
-      });
-      ended.catch(dismissed.reject);
-      // Registered first: in between nobody would offer what stays.
-      await worker.start();
-    }
-    if (former !== undefined) retire(former.worker);
-  }
-
-  function retire(worker: Worker): void {
-    retiring.add(worker);
-    worker.stop({ graceMs: RETIRE_MS }).then(() => retiring.delete(worker), dismissed.reject);
+    } else serving.delete(key);
+    // What it runs has deadlines of its own.
+    former?.worker.stop({ graceMs: Number.POSITIVE_INFINITY }).catch(dismissed.reject);
   }
 
   /** A group that is not served as it should be. */
   function firstDifference(): string | undefined {
-    return [...new Set([...wanted.keys(), ...serving.keys()])].find(
-      (key) => !isSame(wanted.get(key), serving.get(key)),
-    );
+    const keys = new Set([...wanted.keys(), ...serving.keys()]);
+    return [...keys].find((key) => {
+      const group = wanted.get(key);
+      return !isSame(group, serving.get(key)) && (group === undefined || !isSame(group, refused.get(key)));
+    });
   }
 
   async function change(): Promise<void> {
@@ -106,12 +118,12 @@ export function createFolderWorkers(options: FolderWorkerOptions): FolderWorkers
     serve: (actions) => {
       for (const { uses, run } of actions) current.set(uses, run);
       wanted = groupActions(actions, options.concurrency);
+      refused.clear();
       if (!isChanging) change().catch(dismissed.reject);
     },
     stop: async (graceMs) => {
       stopping = true;
-      const workers = [...[...serving.values()].map(({ worker }) => worker), ...retiring];
-      await Promise.all(workers.map((worker) => worker.stop({ graceMs })));
+      await Promise.all([...all].map((worker) => worker.stop({ graceMs })));
     },
     dismissed: dismissed.promise,
   };

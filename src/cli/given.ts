@@ -113,13 +113,15 @@ export function gatherList(text: string, before: string[] = []): string[] {
 
 /** An option that takes words of a list: several with commas, or the option again. */
 export function wordsOption(flags: string, description: string, words: readonly string[]): Option {
+  // Its own list, because what comes in first is the default, which is not added to.
+  let chosen: string[] = [];
   return new Option(flags, `${description}: ${words.join(', ')}; several with commas`).argParser(
-    (text: string, before?: string[]) => {
-      const all = gatherList(text, before);
-      const unknown = all.find((word) => !words.includes(word));
+    (text: string) => {
+      chosen = gatherList(text, chosen);
+      const unknown = chosen.find((word) => !words.includes(word));
       if (unknown !== undefined)
         throw new InvalidArgumentError(`"${unknown}" is none of ${words.join(', ')}.`);
-      return all;
+      return chosen;
     },
   );
 }

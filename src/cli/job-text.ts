@@ -1,6 +1,5 @@
-import type { Job, Step, WorkerEntry } from '../../client/src/index.ts';
+import type { Job, Step, StepDetail } from '../../client/src/index.ts';
 import { type Output, paintStatus } from './output.ts';
-import { layOut } from './table.ts';
 import { count, plain, showAge, showDuration, showProgress, showRemaining } from './wording.ts';
 
 const COUNTED = [
@@ -22,8 +21,9 @@ export function showCounts(output: Output, { steps }: Job): string {
   return there.map((status) => `${steps[status]} ${paintStatus(output, status)}`).join(', ');
 }
 
-/** A job with everything that people ask of it; `failed` are its failed steps. */
-export function showJob(output: Output, job: Job, failed: Step[], now: number): string {
+/** A job with everything that people ask of it; `steps` are those that `stepsToName` gives. */
+export function showJob(output: Output, job: Job, steps: Step[], now: number): string {
+  const failed = steps.filter((step) => step.status === 'failed');
   const { status, reason, labels } = job;
   const lines: [string, string][] = [
     ['status', paintStatus(output, status) + (reason === null ? '' : ` (${plain(reason)})`)],
@@ -48,8 +48,36 @@ export function showJob(output: Output, job: Job, failed: Step[], now: number): 
   const unsaid = job.steps.failed - Math.min(failed.length, FAILED_SHOWN);
   if (failed.length > 0 && unsaid > 0)
     lines.push(['', `and ${unsaid} more: holdfast steps ${job.id} --status failed`]);
-  if (job.output !== null) lines.push(['output', showValue(job.output)]);
-  const head = `${output.paint('bold', plain(job.name))}  ${job.id}`;
+  // A job of one step that says nothing of an output means that of its step.
+  const [only] = job.steps.total === 1 ? steps : [];
+  const given = job.output ?? only?.output ?? null;
+  if (given !== null) lines.push(['output', showValue(given)]);
+  return card(output, `${output.paint('bold', plain(job.name))}  ${job.id}`, lines);
+}
+
+/** One step with what it was given, what it gave, and its attempts. */
+export function showStep(output: Output, step: StepDetail): string {
+  const { status, reason } = step;
+  const lines: [string, string][] = [
+    ['status', paintStatus(output, status) + (reason === null ? '' : ` (${plain(reason)})`)],
+    ['uses', `${plain(step.uses)}, queue ${plain(step.queue)}`],
+  ];
+  if (step.needs.length > 0) lines.push(['needs', step.needs.join(', ')]);
+  for (const { message } of step.blocked_by) lines.push(['held by', plain(message)]);
+  if (status === 'running' && step.progress !== null) lines.push(['progress', showProgress(step.progress)]);
+  for (const { attempt, outcome, error, started_at, finished_at } of step.attempts) {
+    const known = started_at !== null && finished_at !== null;
+    const took = known ? `  ${showDuration(Date.parse(finished_at) - Date.parse(started_at))}` : '';
+    const why = error === null ? '' : `  ${showError(error)}`;
+    lines.push([`attempt ${attempt}`, `${paintStatus(output, outcome ?? status)}${took}${why}`]);
+  }
+  if (step.error !== null && status !== 'running') lines.push(['error', showError(step.error)]);
+  if (step.with !== null) lines.push(['with', showValue(step.with)]);
+  if (step.output !== null) lines.push(['output', showValue(step.output)]);
+  return card(output, output.paint('bold', step.name), lines);
+}
+
+function card(output: Output, head: string, lines: [string, string][]): string {
   const indented = (text: string) => text.replaceAll('\n', `\n${' '.repeat(13)}`);
   const body = lines.map(([name, text]) => `  ${output.paint('dim', name.padEnd(9))}  ${indented(text)}`);
   return [head, ...body].join('\n');
@@ -64,64 +92,4 @@ export function showValue(value: unknown): string {
 
 export function showError({ code, message }: { code: string; message: string }): string {
   return `${plain(message)} (${plain(code)})`;
-}
-
-/** Jobs as a table. */
-export function showJobs(output: Output, jobs: Job[], now: number): string {
-  const rows = jobs.map((job) => [
-    job.id,
-    paintStatus(output, job.status),
-    showProgress(job.progress).padStart(5),
-    job.elapsed_ms === null ? '-' : showDuration(job.elapsed_ms),
-    showAge(job.created_at, now),
-    plain(job.name),
-  ]);
-  return layOut(['ID', 'STATUS', ' DONE', 'TOOK', 'SUBMITTED', 'NAME'], rows, output.columns());
-}
-
-/** Steps as a table; what holds a step, or what went wrong with it, comes last. */
-export function showSteps(output: Output, steps: Step[], now: number): string {
-  const rows = steps.map((step) => [
-    step.name,
-    paintStatus(output, step.status),
-    plain(step.uses),
-    step.max_attempts > 1
-      ? `${step.attempt} (${step.failures}/${step.max_attempts} failed)`
-      : String(step.attempt),
-    showTook(step, now),
-    showNote(step),
-  ]);
-  return layOut(['STEP', 'STATUS', 'USES', 'ATTEMPT', 'TOOK', 'NOTE'], rows, output.columns());
-}
-
-function showTook({ started_at, finished_at, status }: Step, now: number): string {
-  if (started_at === null || (finished_at === null && status !== 'running')) return '-';
-  return showDuration(
-    Math.max(0, (finished_at === null ? now : Date.parse(finished_at)) - Date.parse(started_at)),
-  );
-}
-
-/** The one thing that is worth saying about a step. */
-export function showNote(step: Step): string {
-  if (step.error !== null) return showError(step.error);
-  const [held] = step.blocked_by;
-  if (held !== undefined) return plain(held.message);
-  if (step.status === 'running' && step.progress !== null) return showProgress(step.progress);
-  return plain(step.reason ?? '');
-}
-
-/** Workers as a table. */
-export function showWorkers(output: Output, workers: WorkerEntry[], now: number): string {
-  const rows = workers.map((worker) => [
-    worker.id,
-    plain(worker.name),
-    worker.kind,
-    paintStatus(output, worker.status),
-    `${worker.running}/${worker.slots}`,
-    showAge(worker.last_seen_at, now),
-    worker.queues === null ? 'every' : worker.queues.map(plain).join(','),
-    worker.uses.map(plain).join(','),
-  ]);
-  const headings = ['ID', 'NAME', 'KIND', 'STATUS', 'BUSY', 'SEEN', 'QUEUES', 'USES'];
-  return layOut(headings, rows, output.columns());
 }

@@ -1,9 +1,10 @@
 import { createLogUpdate } from 'log-update';
 import type { Client, Job, Step } from '../../client/src/index.ts';
 import type { Display } from './display.ts';
-import { showCounts, showJob, showNote } from './job-text.ts';
+import { showCounts, showJob } from './job-text.ts';
 import { type Output, paintStatus } from './output.ts';
 import { shorten } from './table.ts';
+import { showNote } from './tables.ts';
 import { count, plain, showDuration, showProgress, showRemaining } from './wording.ts';
 
 const REDRAW_MS = 250;
@@ -43,15 +44,15 @@ export function createLiveDisplay(output: Output): Display {
       if (job === null) return draw.done();
       draw.clear();
       draw.done();
-      output.print(showJob(output, job, await failedSteps(client, job), Date.now()));
+      output.print(showJob(output, job, await stepsToName(client, job), Date.now()));
     },
   };
 }
 
-/** The steps that a summary of a job names: what failed. */
-export async function failedSteps(client: Client, job: Job): Promise<Step[]> {
-  if (job.steps.failed === 0) return [];
-  return (await client.steps(job.id, { status: ['failed'], limit: 10 })).data;
+/** The steps of which a summary of the job says something: the only one, or what failed. */
+export async function stepsToName(client: Client, { id, steps }: Job): Promise<Step[]> {
+  if (steps.total === 1) return (await client.steps(id)).data;
+  return steps.failed === 0 ? [] : (await client.steps(id, { status: ['failed'], limit: 10 })).data;
 }
 
 async function stepsToShow(client: Client, { id, steps, status }: Job): Promise<Step[]> {

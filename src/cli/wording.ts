@@ -25,7 +25,9 @@ function two(ms: number, large: number, largeUnit: string, small: number, smallU
 
 /** An estimate, which is no more exact than a second, and may have been too low. */
 export function showRemaining(ms: number): string {
-  return ms < SECOND ? 'under 1 s' : `about ${showDuration(Math.round(ms / SECOND) * SECOND).replace('.0 s', ' s')}`;
+  return ms < SECOND
+    ? 'under 1 s'
+    : `about ${showDuration(Math.round(ms / SECOND) * SECOND).replace('.0 s', ' s')}`;
 }
 
 /** How long ago an instant was, or how soon it is: `3 m ago`, `in 2 h`; `-` for null. */

@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import type { Job } from '../../../client/src/index.ts';
 import { JOB_STATUSES, type JobStatus } from '../../domain/job-status.ts';
 import { type Given, gather, readCount, runs, withExamples, wordsOption } from '../given.ts';
-import { showJob, showJobs } from '../job-text.ts';
-import { failedSteps } from '../live-display.ts';
+import { showJob } from '../job-text.ts';
+import { stepsToName } from '../live-display.ts';
+import { showJobs } from '../tables.ts';
 
 interface Options {
   status?: JobStatus[];
@@ -56,6 +57,6 @@ export function jobCommand(): Command {
     const client = connect();
     const job = await client.get(id);
     if (output.json) output.printJson(job);
-    else output.print(showJob(output, job, await failedSteps(client, job), Date.now()));
+    else output.print(showJob(output, job, await stepsToName(client, job), Date.now()));
   });
 }

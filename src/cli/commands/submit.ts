@@ -4,7 +4,7 @@ import { FORMATS, type Format, readDefinitionFile } from '../definition-file.ts'
 import { exitOfJob } from '../exit-codes.ts';
 import { type Given, LONG_PATIENCE_MS, runs, timeoutOption, withExamples } from '../given.ts';
 import { showJob } from '../job-text.ts';
-import { failedSteps } from '../live-display.ts';
+import { stepsToName } from '../live-display.ts';
 import { showEntries, UsageError } from '../trouble.ts';
 import { untilStopped, watchJob } from '../watch-job.ts';
 
@@ -68,7 +68,7 @@ async function waitFor(
 ): Promise<number> {
   const show = async (job: Job) => {
     if (output.json) output.printJson(job);
-    else output.print(showJob(output, job, await failedSteps(client, job), Date.now()));
+    else output.print(showJob(output, job, await stepsToName(client, job), Date.now()));
   };
   return await untilStopped({ id, timeoutMs }, async (signal) => {
     const job = await client.wait(id, { signal });

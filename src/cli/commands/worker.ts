@@ -14,6 +14,7 @@ interface Options {
   name?: string;
   queues?: string[];
   concurrency: number;
+  verbose?: true;
 }
 
 const CONCURRENCY = 4;
@@ -30,7 +31,8 @@ export function workerCommand(): Command {
       'how the worker is called in `holdfast workers`; the host and the folder by default',
     )
     .option('--queues <queues>', 'take steps from these queues only, with commas', gatherList)
-    .option('--concurrency <number>', 'how many steps run at once', readCount, CONCURRENCY);
+    .option('--concurrency <number>', 'how many steps run at once', readCount, CONCURRENCY)
+    .option('--verbose', 'tell also of each step');
   withExamples(command, [
     'holdfast worker ./actions',
     "echo 'export default ({ input }) => `Hello ${input.name}`' > ./actions/greet.js",
@@ -49,7 +51,7 @@ async function work({ output, server, connect }: Given, options: Options, folder
     version: packageJson.version,
     queues: options.queues,
     concurrency: options.concurrency,
-    onEvent: (event) => event.level !== 'debug' && say(event),
+    onEvent: (event) => (options.verbose || event.level !== 'debug') && say(event),
   });
   const opened = await openActionFolder(folder, {
     onActions: (actions) => {

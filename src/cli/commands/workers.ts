@@ -2,21 +2,30 @@ import { Command } from 'commander';
 import type { WorkerEntry } from '../../../client/src/index.ts';
 import { WORKER_STATUSES } from '../../contract/worker.ts';
 import { type Given, runs, withExamples, wordsOption } from '../given.ts';
-import { showWorkers } from '../job-text.ts';
+import { showWorkers } from '../tables.ts';
 
 type Status = (typeof WORKER_STATUSES)[number];
 
 export function workersCommand(): Command {
   const command = new Command('workers')
     .description("List the workers: servers' own pools and remote ones, with what they offer and hold.")
-    .addOption(wordsOption('--status <status>', 'only workers in one of these', WORKER_STATUSES));
-  withExamples(command, ['holdfast workers', 'holdfast workers --status live --json | jq -r .data[].uses[]']);
+    .addOption(
+      wordsOption('--status <status>', 'only workers in one of these', WORKER_STATUSES).default(
+        ['live', 'draining'],
+        'live,draining',
+      ),
+    );
+  withExamples(command, [
+    'holdfast workers',
+    'holdfast workers --status gone',
+    'holdfast workers --json | jq -r .data[].uses[]',
+  ]);
   return runs(command, workers);
 }
 
-async function workers({ output, connect }: Given, { status }: { status?: Status[] }): Promise<void> {
+async function workers({ output, connect }: Given, { status }: { status: Status[] }): Promise<void> {
   const found: WorkerEntry[] = [];
-  for await (const worker of connect().allWorkers(status === undefined ? {} : { status })) found.push(worker);
+  for await (const worker of connect().allWorkers({ status })) found.push(worker);
   if (output.json) return output.printJson({ data: found });
   if (found.length === 0) return output.note('no workers');
   output.print(showWorkers(output, found, Date.now()));

@@ -1,25 +1,29 @@
 import { EventEmitter } from 'node:events';
 
 /**
- * Hints that something may be worth a look, inside this server. A hint may be lost or be wrong: everything that
- * listens also polls, more slowly, so hints make things quick and polling makes them certain.
+ * Hints that something may be worth a look. A hint may be lost or be wrong: everything that listens also polls, more
+ * slowly, so hints make things quick and polling makes them certain.
  */
 export interface WakeUps {
   /** Something visible changed in these jobs. */
   jobsChanged(ids: Iterable<string>): void;
+  /** Something visible may have changed in any job. */
+  anyJobChanged(): void;
   /** Steps may be ready to be claimed. */
   stepsReady(): void;
   /** Steps or jobs wait for a decision, or something falls due sooner than expected. */
   somethingDue(): void;
-  /** Calls back on changes of one job, until the returned function is called. */
+  /** Calls back on changes of one job, named or not, until the returned function is called. */
   onJobChanged(id: string, listener: () => void): () => void;
   /** Calls back on changes of any job, with their ids. */
   onJobsChanged(listener: (ids: string[]) => void): () => void;
+  /** Calls back when nobody can say which jobs changed. */
+  onAnyJobChanged(listener: () => void): () => void;
   onStepsReady(listener: () => void): () => void;
   onSomethingDue(listener: () => void): () => void;
 }
 
-/** The hints of one server; they do not leave the process. */
+/** The hints of one server; they do not leave the process. `wake-up-exchange.ts` makes them cross to others. */
 export function createWakeUps(): WakeUps {
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
@@ -34,10 +38,15 @@ export function createWakeUps(): WakeUps {
       for (const id of list) emitter.emit(`job:${id}`);
       emitter.emit('jobs', list);
     },
+    anyJobChanged() {
+      for (const name of emitter.eventNames()) if (String(name).startsWith('job:')) emitter.emit(name);
+      emitter.emit('any');
+    },
     stepsReady: () => void emitter.emit('ready'),
     somethingDue: () => void emitter.emit('due'),
     onJobChanged: (id, listener) => on(`job:${id}`, listener),
     onJobsChanged: (listener) => on('jobs', listener),
+    onAnyJobChanged: (listener) => on('any', listener),
     onStepsReady: (listener) => on('ready', listener),
     onSomethingDue: (listener) => on('due', listener),
   };

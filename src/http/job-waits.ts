@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { Store } from '../database/store.ts';
 import { type JobVersion, readJobVersion } from '../repositories/read-jobs.ts';
 
-// Wake-ups are hints that may be lost, and say nothing of what other servers do: underneath, we look by ourselves.
+// Wake-ups are hints that may be lost: underneath, we look by ourselves.
 const POLL_MS = 500;
 
 export interface JobWaits {

@@ -6,7 +6,8 @@ import { value } from '../../src/actions/value.ts';
 import { wait } from '../../src/actions/wait.ts';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
 import type { Store } from '../../src/database/store.ts';
-import { createWakeUps } from '../../src/database/wake-ups.ts';
+import { startWakeUpExchange } from '../../src/database/wake-up-exchange.ts';
+import { isAnotherServerAlive } from '../../src/repositories/live-servers.ts';
 import { startScheduler } from '../../src/scheduler/scheduler.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 
@@ -37,7 +38,7 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** Everything of a server but its door: connections, hints and loops of its own, in this process. */
+/** Everything of a server but its door: connections, hints that cross to others, and loops, in this process. */
 export async function startServer(
   url: string,
   options: { slots?: number; ttlMs?: number } = {},
@@ -51,8 +52,17 @@ export async function startServer(
   const log = createLogger({ level: 'warn', pretty: false, destination });
   const open = (max: number) =>
     createDatabase(createPool({ connection: url, max, applicationName: 'holdfast test' }));
-  const store: Store = { db: open(10), wakeUps: createWakeUps() };
-  const vital: Store = { db: open(2), wakeUps: store.wakeUps };
+  const id = uuid();
+  const vitalDb = open(2);
+  const exchange = await startWakeUpExchange({
+    connection: url,
+    serverId: id,
+    hasOthers: () => isAnotherServerAlive(vitalDb, id),
+    log,
+  });
+  const { wakeUps } = exchange;
+  const store: Store = { db: open(10), wakeUps };
+  const vital: Store = { db: vitalDb, wakeUps };
   const catalogue: Catalogue = new Map([value, wait, flaky].map((action) => [action.uses, action]));
   const scheduler = await startScheduler({
     store,
@@ -61,7 +71,7 @@ export async function startServer(
     catalogue,
     settings: {
       entry: {
-        id: uuid(),
+        id,
         name: 'test',
         version: '0',
         uses: [...catalogue.keys()],
@@ -79,6 +89,7 @@ export async function startServer(
     errors,
     async stop() {
       await scheduler.stop(2_000);
+      await exchange.stop();
       await store.db.destroy();
       await vital.db.destroy();
     },

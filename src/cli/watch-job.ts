@@ -55,11 +55,15 @@ export async function untilStopped<Result>(
 ): Promise<Result> {
   const stop = new AbortController();
   const goesOn = `it goes on by itself, and \`holdfast watch ${id}\` comes back to it`;
-  const interrupt = () => stop.abort(new Interrupted(`stopped looking at the job; ${goesOn}`));
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    stop.abort(new Interrupted(`stopped looking at the job; ${goesOn}`));
+  };
   const over = () =>
     stop.abort(new WaitOver(`the job ${what} after ${formatDuration(timeoutMs ?? 0)}; ${goesOn}`));
   const timer = timeoutMs === undefined ? undefined : setTimeout(over, Math.min(timeoutMs, 2 ** 31 - 1));
-  process.once('SIGINT', interrupt);
+  // Not `once`: when it alone is left, what restores the cursor ends the process before anything is said.
+  process.on('SIGINT', interrupt);
   try {
     return await work(stop.signal);
   } finally {

@@ -98,7 +98,8 @@ describe('the end of an attempt', () => {
       releases: 1,
       error: null,
     });
-    expect(draft.ended[0]?.outcome).toBe('released');
+    expect(draft.ended[0]).toMatchObject({ outcome: 'released', error: null });
+    expect(endedBy({ kind: 'released', error: ERROR }).draft.ended[0]?.error).toEqual(ERROR);
     expect(endedBy({ kind: 'released', delay_ms: 70 }).step.wake_at).toBe(NOW + 70);
     expect(endedBy({ kind: 'released' }, { releases: 19 }).step.status).toBe('pending');
     expect(endedBy({ kind: 'released' }, { releases: 20 }).step.wake_at).toBe(NOW + 10_000);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ALL_ACTIONS, createCatalogue } from '../../src/actions/catalogue.ts';
 import { checkWith } from '../../src/actions/check-with.ts';
-import type { ActionChecks } from '../../src/domain/job-definition/actions.ts';
+import { type ActionChecks, isAboutAction, withoutServed } from '../../src/domain/job-definition/actions.ts';
 import { type NormalJob, normaliseJob } from '../../src/domain/job-definition/normalise.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
@@ -334,6 +334,35 @@ describe('warnings', () => {
       },
       expect.objectContaining({ pointer: '/steps/3/uses', code: 'action_switched_off' }),
     ]);
+  });
+
+  it('leave out the actions that live workers take from each queue in which the job uses them', () => {
+    const retry = { max_delay: '5s' };
+    const job = normalise(
+      { name: 'j', steps: [...steps, { name: 'q', uses: 'resize', queue: 'q', retry }] },
+      ['value'],
+    );
+    const left = (...live: { uses: string[]; queues: string[] | null }[]) =>
+      withoutServed(
+        job,
+        live.map((offer) => ({ ...offer, slots: 1 })),
+      ).map(({ pointer, code }) => `${pointer} ${code}`);
+    const all = job.warnings.map(({ pointer, code }) => `${pointer} ${code}`);
+    expect(left()).toEqual(all);
+    const resize = '/steps/2/uses unknown_action';
+    expect(all).toContain(resize);
+    expect(left({ uses: ['resize'], queues: ['q'] })).toEqual(all);
+    const rest = all.filter((warning) => warning !== resize);
+    expect(left({ uses: ['resize'], queues: ['q'] }, { uses: ['resize'], queues: ['default'] })).toEqual(
+      rest,
+    );
+    expect(left({ uses: ['resize'], queues: null })).toEqual(rest);
+    expect(left({ uses: ['shel', 'shell', 'wait', 'resize'], queues: null })).toEqual([
+      expect.stringContaining('/retry'),
+    ]);
+    const short = normalise({ name: 'j', uses: 'resize' });
+    expect(withoutServed(short, [{ uses: ['resize'], queues: null, slots: 1 }])).toEqual([]);
+    expect(short.warnings.map(isAboutAction)).toEqual([true]);
   });
 
   it('are at most 100', () => {

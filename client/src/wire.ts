@@ -1137,7 +1137,7 @@ export interface SettledClaimList {
   /**
    * `run`: go on. `drain`: claim no more, end what runs, then leave. `stop`: somebody removed the worker; end now.
    */
-  command: ('run' | 'drain' | 'stop') | null;
+  command?: 'run' | 'drain' | 'stop';
 }
 export interface StepDetail {
   /**

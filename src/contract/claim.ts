@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { LIMITS, NAMES } from '../domain/limits.ts';
-import { AnyJson, Count, Dictionary, Duration, Named, Nullable, OneOf, Timestamp } from './scalars.ts';
+import { AnyJson, Count, Dictionary, Duration, Named, OneOf, Timestamp } from './scalars.ts';
 
 const strict = { additionalProperties: false };
 
@@ -267,7 +267,7 @@ export const SettledClaimList = Type.Object(
       { description: 'In the order of the request; each for itself.' },
     ),
     claims: Type.Array(Named(Claim), { description: 'The next claims, if any were asked for.' }),
-    command: Nullable(Command as typeof Command & { type: string }),
+    command: Type.Optional(Command),
   },
   { $id: 'SettledClaimList', ...strict },
 );

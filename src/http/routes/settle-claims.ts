@@ -89,7 +89,8 @@ export function addSettleRoutes(app: App, context: RouteContext): void {
           ? null
           : readAsk(body.claim, { pointer: '/claim', claimTtlMs, gone: goneSignal(reply) });
       const { data, handed } = await settleAll(context, body.outcomes, next);
-      return { data, claims: handed?.handouts.map(claimBody) ?? [], command: handed?.command ?? null };
+      if (handed === null) return { data, claims: [] };
+      return { data, claims: handed.handouts.map(claimBody), command: handed.command };
     },
   );
 }

@@ -60,12 +60,12 @@ export async function pickReadySteps(
   const isLocked = sql`s.job_id = any(${sql.val([...jobIds])}::uuid[])`;
   const candidates =
     reach === 'near'
-      ? firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)
+      ? sql`select * from (${firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)}) s
+          where ${isLocked} order by s.priority desc, s.turn limit pair.max`
       : firstOfPair(STEP_COLUMNS, sql`pair.max`, isLocked);
   const { rows } = await sql<LoadedStep>`
     with recursive ${lanes(wanted)}
-    select s.* from pair cross join lateral (${candidates}) s
-    where ${isLocked} order by s.priority desc, s.turn`.execute(tx);
+    select s.* from pair cross join lateral (${candidates}) s order by s.priority desc, s.turn`.execute(tx);
   return rows;
 }
 

@@ -60,6 +60,9 @@ export function createRemoteClaims(options: {
   };
 
   const claimFor = async (request: RemoteRequest): Promise<Handed> => {
+    if (asks.haveEnded()) {
+      throw new AppError('shutting_down', 'this server is shutting down; ask again, or ask another one');
+    }
     const worker = await known.get(request.workerId);
     if (worker.command !== 'run') return { handouts: [], command: worker.command };
     const deadline = performance.now() + request.waitMs;

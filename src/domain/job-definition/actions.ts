@@ -51,11 +51,12 @@ export function withoutServed(
   const queues = new Map<string, Set<string>>();
   for (const { uses, queue } of steps) queues.set(uses, (queues.get(uses) ?? new Set()).add(queue));
   return warnings.filter((warning) => {
+    if (!isAboutAction(warning)) return true;
     // A job without `steps` has its one action at the top.
-    const ordinal = Number(/^\/steps\/(\d+)\/uses$/.exec(warning.pointer)?.[1] ?? 0);
-    const uses = steps[ordinal]?.uses;
-    if (!isAboutAction(warning) || uses === undefined) return true;
-    return ![...(queues.get(uses) ?? [])].every((queue) => live.some((offer) => serves(offer, uses, queue)));
+    const ordinal = Number(/^\/steps\/(\d+)\//.exec(warning.pointer)?.[1] ?? 0);
+    const { uses } = steps[ordinal] as { uses: string };
+    const used = queues.get(uses) as Set<string>;
+    return ![...used].every((queue) => live.some((offer) => serves(offer, uses, queue)));
   });
 }
 

@@ -140,6 +140,14 @@ module.exports = {
       to: { path: '^client/' },
     },
     {
+      name: 'client-reaches-out',
+      comment:
+        'Whoever installs the package gets client/ and nothing else; a page in a browser has not even Node.',
+      severity: 'error',
+      from: { path: '^client/' },
+      to: { pathNot: '^client/src/' },
+    },
+    {
       name: 'domain-touches-the-world',
       comment: 'No clock, randomness, files or network in the rules: they are handed in.',
       severity: 'error',
@@ -164,7 +172,7 @@ module.exports = {
       name: 'orphan',
       comment: 'Nothing imports it and it imports nothing.',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: ['^src/main\\.ts$'] },
+      from: { orphan: true, path: '^(src|client)/', pathNot: ['^src/main\\.ts$'] },
       to: {},
     },
     {

@@ -108,7 +108,7 @@ function readNames(tree: Tree): Name[] {
     ...parseFolder(tree, 'src/http/').flatMap((source) => [...fields(source), ...routes(source)]),
     ...parseFolder(tree, 'src/domain/').flatMap(codes),
     ...files(tree),
-    ...parseFolder(tree, 'src/').flatMap(exported),
+    ...['src/', 'client/src/'].flatMap((folder) => parseFolder(tree, folder)).flatMap(exported),
   ];
 }
 
@@ -149,7 +149,7 @@ function codes(source: ts.SourceFile): Name[] {
 
 function files(tree: Tree): Name[] {
   const ours = [...tree.keys()].filter((path) =>
-    /^(src|test|scripts|bench|docs|migrations|examples)\//.test(path),
+    /^(src|client|test|scripts|bench|docs|migrations|examples)\//.test(path),
   );
   return ours.map((path) => ({ name: path, where: path, kind: 'file' }));
 }

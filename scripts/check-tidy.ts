@@ -5,6 +5,10 @@ import { parseFolder, readTree, report, type Tree, walk } from './check-tree.ts'
 
 const FILE_LINES = 250;
 const FUNCTION_LINES = 40;
+/** What somebody runs. */
+const CODE = /^(client\/)?src\//;
+/** Made from the schemas of the wire. */
+const WIRE_FILE = 'client/src/wire.ts';
 const NAMELESS_ROOMS = /(^|\/)(utils?|lib|common|helpers?|services?|managers?|types)\//;
 
 /** Words that no file may hold. Brackets keep this file from matching itself. */
@@ -33,6 +37,7 @@ const SQL_STARTS = /^(selectFrom|insertInto|updateTable|deleteFrom|with|withRecu
 /** Everything in the tree that is against the rules, and the functions that ask to become two. */
 export function checkTidy(tree: Tree): { wrong: string[]; warnings: string[] } {
   const sources = parseFolder(tree, 'src/');
+  const client = parseFolder(tree, 'client/src/');
   const nothing = sources.length === 0 ? ['src holds no TypeScript: nothing was checked'] : [];
   return {
     wrong: [
@@ -43,17 +48,18 @@ export function checkTidy(tree: Tree): { wrong: string[]; warnings: string[] } {
       ...lockfile(tree),
       ...brokenLinks(tree),
       ...decisions(tree),
+      ...client.flatMap(barrels),
       ...sources.flatMap((source) => [...barrels(source), ...environment(source), ...misplacedCalls(source)]),
       ...writesFromHttp(sources),
     ],
-    warnings: sources.flatMap(longFunctions),
+    warnings: [...sources, ...client].flatMap(longFunctions),
   };
 }
 
 function longFiles(tree: Tree): string[] {
   return [...tree]
     .map(([path, text]) => ({ path, lines: text.trimEnd().split('\n').length }))
-    .filter(({ path, lines }) => path.startsWith('src/') && lines > FILE_LINES)
+    .filter(({ path, lines }) => CODE.test(path) && path !== WIRE_FILE && lines > FILE_LINES)
     .map(
       ({ path, lines }) =>
         `${path}: ${lines} lines, more than ${FILE_LINES}; which part has a name of its own?`,

@@ -24,7 +24,7 @@ export const CHECKS: Check[] = [
   },
   {
     name: 'boundaries',
-    command: 'depcruise src --config .dependency-cruiser.cjs --output-type err-long',
+    command: 'depcruise src client/src --config .dependency-cruiser.cjs --output-type err-long',
     seen: /(\d+) modules/,
   },
   {

@@ -5,6 +5,8 @@ import type { Problem } from './wire.ts';
 
 const TIMEOUT_MS = 30_000;
 const PATIENCE_MS = 10_000;
+/** Longer than that no server is believed that asks for a pause. */
+const LONGEST_PAUSE_MS = 60_000;
 /** Errors of a connection that never came about, so that nothing can have been asked. */
 const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
@@ -103,7 +105,7 @@ export function createTransport(
       if (current === tried) current = (tried + 1) % servers.length;
       // Another server may well answer: the first round over all of them goes without a pause.
       if (tries < servers.length) continue;
-      const asked = error instanceof HoldfastError ? (error.retryAfterMs ?? 0) : 0;
+      const asked = error instanceof HoldfastError ? Math.min(error.retryAfterMs ?? 0, LONGEST_PAUSE_MS) : 0;
       const pause = Math.max(asked, backoff(tries - servers.length));
       if (performance.now() + pause > until) throw ofAll(error, servers);
       await sleep(pause, call.signal);

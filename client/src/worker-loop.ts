@@ -1,23 +1,19 @@
 import { createExchange } from './claim-exchange.ts';
-import { type ClaimEnded, StepError } from './errors.ts';
+import { StepError } from './errors.ts';
 import { createHeldClaims, type HeldClaim } from './held-claims.ts';
-import { createStepLog } from './step-log.ts';
+import { createStepLog, isOver, type StepLog } from './step-log.ts';
 import { isStepError, type Outcome, outcomeOf, outcomeOfError, RELEASED } from './step-outcome.ts';
-import { sleep, watchClock } from './timing.ts';
+import { watchClock } from './timing.ts';
 import { createTransport, type Transport } from './transport.ts';
 import type { Claim, HeartbeatAnswer, WorkerRegistration } from './wire.ts';
+import { createWorkerEnd } from './worker-end.ts';
 import type { Action, WorkerEvent, WorkerOptions } from './worker-options.ts';
 import { createSession } from './worker-session.ts';
 
 /** How long the end of a step waits for its last lines to be taken. */
 const LOG_MS = 2_000;
-/** How long an aborted action has to end before its step is given to others. */
-const ABORT_MS = 500;
-/** How long a request that waits for steps has to end by itself. */
-const CUT_MS = 1_000;
-const POLL_MS = 10;
-/** How long outcomes may take on the way out. */
-const LEAVE_MS = 5_000;
+
+type Emit = (event: WorkerEvent) => void;
 
 export interface WorkerLoop {
   /** Resolves once the worker is registered. */
@@ -29,76 +25,66 @@ export interface WorkerLoop {
 }
 
 /** One life of a worker: from its registration until it leaves. */
-export function createWorkerLoop(
-  options: WorkerOptions & { name: string },
-  emit: (event: WorkerEvent) => void,
-): WorkerLoop {
-  const { actions, concurrency = 1, prefetch = 0 } = options;
+export function createWorkerLoop(options: WorkerOptions & { name: string }, emit: Emit): WorkerLoop {
+  const { actions, concurrency = 1, prefetch = 0, ttlMs } = options;
   const transport = watchOutages(options, emit);
   const life = new AbortController();
-  const waiting: HeldClaim[] = [];
-  let busy = 0;
-  let draining = false;
-  let removed = false;
-  let endTimer: ReturnType<typeof setTimeout> | undefined;
-  let endAt = Infinity;
-  let hasStopped = () => {};
   const stopped = new Promise<void>((resolve) => {
-    hasStopped = resolve;
+    life.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  let waiting: HeldClaim[] = [];
+  let busy = 0;
 
-  const held = createHeldClaims(({ claim }, ended: ClaimEnded) => {
+  const held = createHeldClaims(({ claim }, ended) => {
     const level = ended.reason === 'cancelled' || ended.reason === 'stopping' ? 'info' : 'warn';
     emit({ level, event: ended.reason, message: `${claim.step}: ${ended.message}`, claim, error: ended });
   });
-  const session = createSession({
-    transport,
-    held,
-    registration: registrationOf(options),
-    ttlMs: options.ttlMs,
-    onCommand: obey,
-    emit,
-  });
+  const onCommand = (command: HeartbeatAnswer['command']) => ending.obey(command);
+  const talk = { transport, held, emit, onCommand, ttlMs, life: life.signal };
+  const session = createSession({ ...talk, registration: registrationOf(options) });
   const clock = watchClock(held.checkTime, session.hurry);
   const exchange = createExchange({
-    ...{ transport, held, emit, onCommand: obey },
+    ...talk,
     workerId: session.workerId,
     registerAgain: session.registerAgain,
-    ttlMs: options.ttlMs,
     room: () => concurrency + prefetch - busy - waiting.length,
     onClaims: take,
     stoodStill: clock.stoodStill,
+  });
+  const ending = createWorkerEnd({
+    ...{ session, exchange, held, emit },
+    withdraw: () => waiting.splice(0),
+    onEnd: () => {
+      clock.end();
+      life.abort();
+    },
   });
 
   function take(claims: readonly Claim[], since: number): void {
     for (const claim of claims) {
       // An answer that was asked for twice may bring a claim twice.
       if (held.get(claim.id) !== undefined) continue;
-      const log = createStepLog(transport, claim.id, (error) => {
-        emit({ level: 'warn', event: 'log', message: `${claim.step}: ${String(error)}`, claim, error });
-      });
-      const one = held.add(claim, since, log);
+      const one = held.add(claim, since, logOf(claim, transport, emit));
       emit({ level: 'debug', event: 'claimed', message: `${claim.step} of ${claim.job_name}`, claim });
-      if (draining) exchange.settle(one, RELEASED);
+      if (ending.isDraining()) exchange.settle(one, RELEASED);
       else waiting.push(one);
     }
     fill();
   }
 
   function fill(): void {
-    while (busy < concurrency) {
-      const next = waiting.shift();
-      if (next === undefined) break;
-      if (!held.isValid(next)) continue;
-      busy += 1;
-      void run(next);
-    }
+    waiting = waiting.filter(held.isValid);
+    const count = Math.max(0, concurrency - busy);
+    const next = waiting.slice(0, count);
+    waiting = waiting.slice(count);
+    busy += next.length;
+    for (const one of next) void run(one);
     exchange.claim();
   }
 
   async function run(one: HeldClaim): Promise<void> {
     one.state = 'running';
-    const outcome = await perform(one, actions[one.claim.uses], () => session.news());
+    const outcome = await perform(one, actions[one.claim.uses], session.news);
     await one.log.flush(LOG_MS);
     busy -= 1;
     // Before anything is written: this process may have stood still, or the action may have ended too late.
@@ -107,85 +93,28 @@ export function createWorkerLoop(
     fill();
   }
 
-  function obey(command: HeartbeatAnswer['command']): void {
-    if (command === 'drain') drain(Infinity);
-    if (command === 'stop' && !removed) {
-      removed = true;
-      drain(0);
-    }
-  }
-
-  function drain(graceMs: number): void {
-    if (!draining) {
-      draining = true;
-      exchange.stopClaiming();
-      emit({ level: 'info', event: 'draining', message: `takes no more steps; ${busy} still run` });
-      for (const one of waiting.splice(0)) giveBack(one);
-      void (session.workerId() === '' ? end() : leave());
-    }
-    endAt = Math.min(endAt, performance.now() + graceMs);
-    clearTimeout(endTimer);
-    if (endAt < Infinity) endTimer = setTimeout(abortAll, Math.max(0, endAt - performance.now()));
-  }
-
-  function giveBack(one: HeldClaim): void {
-    // Of a worker that was removed the server has them already.
-    if (removed) held.end(one, 'stopping');
-    else exchange.settle(one, RELEASED);
-  }
-
-  /** Aborts what still runs; its steps are given back once their actions have had a moment to end. */
-  function abortAll(): void {
-    const left = [...held.all()].filter(({ state }) => state === 'running');
-    for (const one of left) held.abort(one);
-    endTimer = setTimeout(() => {
-      for (const one of left) if (one.state === 'running') giveBack(one);
-    }, ABORT_MS);
-  }
-
-  async function leave(): Promise<void> {
-    // Its answer ends the request that waits for steps; without an answer we end it.
-    if (!removed) await session.drain();
-    await until(() => !exchange.isWaiting(), CUT_MS);
-    exchange.cutWait();
-    await until(() => ![...held.all()].some(({ state }) => state === 'running'));
-    await until(() => exchange.isIdle(), LEAVE_MS);
-    // Gives back whatever else it holds, uncharged.
-    await session.leave();
-    end();
-  }
-
-  function end(): void {
-    clearTimeout(endTimer);
-    clock.end();
-    life.abort();
-    emit({ level: 'info', event: 'stopped', message: 'the worker has left' });
-    hasStopped();
-  }
-
   async function start(): Promise<void> {
     try {
-      await session.register(life.signal);
+      await session.register();
+      exchange.claim();
     } catch (error) {
-      clock.end();
       // Told to stop before any server answered.
       if (life.signal.aborted) return;
+      clock.end();
       throw error;
     }
-    void session.keep(life.signal);
-    exchange.claim();
   }
 
-  return { stopped, start, stop: drain };
+  return { stopped, start, stop: ending.drain };
 }
 
-async function perform(one: HeldClaim, action: Action | undefined, onProgress: () => void): Promise<Outcome> {
+async function perform(one: HeldClaim, action: Action | undefined, news: () => void): Promise<Outcome> {
   const { claim, signal, log } = one;
   const progress = (fraction: number) => {
     if (Number.isNaN(fraction)) return;
     one.progress = Math.min(1, Math.max(0, fraction));
     one.unreported = true;
-    onProgress();
+    news();
   };
   try {
     if (action === undefined) throw new StepError(`this worker does not know ${claim.uses}`);
@@ -195,6 +124,13 @@ async function perform(one: HeldClaim, action: Action | undefined, onProgress: (
     if (error instanceof Error && !isStepError(error)) log.append(error.stack ?? String(error));
     return outcomeOfError(error);
   }
+}
+
+function logOf(claim: Claim, transport: Transport, emit: Emit): StepLog {
+  return createStepLog(transport, claim.id, (error) => {
+    const level = isOver(error) ? 'debug' : 'warn';
+    emit({ level, event: 'log', message: `${claim.step}: ${String(error)}`, claim, error });
+  });
 }
 
 function registrationOf(options: WorkerOptions & { name: string }): WorkerRegistration {
@@ -210,7 +146,7 @@ function registrationOf(options: WorkerOptions & { name: string }): WorkerRegist
 }
 
 /** Tells of an outage once when it begins and once when it is over, however many requests notice. */
-function watchOutages(options: WorkerOptions, emit: (event: WorkerEvent) => void): Transport {
+function watchOutages(options: WorkerOptions, emit: Emit): Transport {
   let away = false;
   const transport = createTransport(options, (error) => {
     if (!away) emit({ level: 'warn', event: 'unreachable', message: error.message, error });
@@ -225,10 +161,4 @@ function watchOutages(options: WorkerOptions, emit: (event: WorkerEvent) => void
       return answer;
     },
   };
-}
-
-/** Resolves when it is so, or after `ms`. */
-async function until(isSo: () => boolean, ms = Infinity): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!isSo() && performance.now() < deadline) await sleep(POLL_MS);
 }

@@ -1,6 +1,9 @@
 import { createWorkerLoop, type WorkerLoop } from './worker-loop.ts';
 import type { WorkerEvent, WorkerOptions } from './worker-options.ts';
 
+export { type ClaimEnd, ClaimEnded, StepError } from './errors.ts';
+export type { Action, ActionContext, WorkerEvent, WorkerOptions } from './worker-options.ts';
+
 /** Runs steps for a server: registers, claims, runs the actions, settles; until it is told to stop. */
 export class Worker {
   readonly name: string;

@@ -15,6 +15,7 @@ const TIDY = {
 
 const PLANTED: [what: string, path: string, text: string, message: RegExp][] = [
   ['a long file', 'src/domain/a.ts', 'export const a = 1;\n'.repeat(251), /251 lines/],
+  ['a long file of the client', 'client/src/a.ts', 'export const a = 1;\n'.repeat(251), /251 lines/],
   ['a nameless room', 'src/domain/utils/a.ts', 'export const a = 1;', /src\/domain\/utils\/: a folder/],
   ['a nameless room of tests', 'test/helpers/a.ts', 'export const a = 1;', /test\/helpers\//],
   ['something left to do', 'src/a.ts', `// TO${'DO'} later\nexport const a = 1;`, /a\.ts:1: something left/],

@@ -1,0 +1,146 @@
+import type { HeldClaim, HeldClaims } from './held-claims.ts';
+import { workerPath } from './server-calls.ts';
+import { backoff, sleep } from './timing.ts';
+import type { Transport } from './transport.ts';
+import type { ExtendedClaimList, HeartbeatAnswer } from './wire.ts';
+
+const CLAIMS_PER_REQUEST = 1_000;
+/** New progress waits so long to be told. */
+const PROGRESS_MS = 500;
+
+export interface HeartbeatOptions {
+  transport: Transport;
+  held: HeldClaims;
+  workerId(): string;
+  /** How often a heartbeat is due, in milliseconds, as things are now. */
+  intervalMs(): number;
+  onCommand(command: HeartbeatAnswer['command']): void;
+  /** Hears of a heartbeat that did not get through; the next one is sent once this has resolved. */
+  onTrouble(error: unknown): Promise<void>;
+}
+
+export interface Heartbeats {
+  /** Sends heartbeats, which extend the claims, and progress, until the signal. */
+  keep(signal: AbortSignal): Promise<void>;
+  /** Sends one without waiting for it to be due. */
+  hurry(): void;
+  /** There is progress to be told. */
+  news(): void;
+}
+
+/** How the server hears that a worker lives and which claims it still wants. */
+export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
+  const { held: claims, intervalMs } = options;
+  let wake = () => {};
+  let urgent = false;
+  let newsComing = false;
+
+  async function keep(signal: AbortSignal): Promise<void> {
+    let dueAt = performance.now() + intervalMs();
+    let failures = 0;
+    for (;;) {
+      await rest(dueAt - performance.now(), signal);
+      if (signal.aborted) return;
+      const isDue = urgent || performance.now() >= dueAt;
+      urgent = false;
+      try {
+        await (isDue ? beat(options, signal) : report(options, signal));
+        failures = 0;
+        if (isDue) dueAt = performance.now() + intervalMs();
+      } catch (error) {
+        if (signal.aborted) return;
+        await options.onTrouble(error);
+        // The sooner it is tried again, the more tries fit into what is left of the claims.
+        dueAt = performance.now() + backoff(failures, Math.min(2_000, intervalMs()));
+        failures += 1;
+      }
+    }
+  }
+
+  /** Until a heartbeat is due, or something new is to be told. */
+  async function rest(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || urgent) return;
+    const woken = new AbortController();
+    wake = () => woken.abort();
+    signal.addEventListener('abort', wake, { once: true });
+    const isNews = [...claims.all()].some(({ unreported }) => unreported);
+    await sleep(Math.max(0, isNews ? Math.min(ms, PROGRESS_MS) : ms), woken.signal).catch(() => {});
+    signal.removeEventListener('abort', wake);
+    wake = () => {};
+  }
+
+  return {
+    keep,
+    hurry: () => {
+      urgent = true;
+      wake();
+    },
+    news: () => {
+      if (newsComing) return;
+      newsComing = true;
+      setTimeout(() => {
+        newsComing = false;
+        wake();
+      }, PROGRESS_MS);
+    },
+  };
+}
+
+async function beat(options: HeartbeatOptions, signal: AbortSignal): Promise<void> {
+  const all = [...options.held.all()];
+  const first = all.slice(0, CLAIMS_PER_REQUEST);
+  const sentAt = performance.now();
+  const path = `${workerPath(options.workerId())}/heartbeat`;
+  const answer = await post<HeartbeatAnswer>(options, path, { claims: first.map(entry) }, signal);
+  hear(options.held, answer.claims, sentAt);
+  await extend(options, all.slice(CLAIMS_PER_REQUEST), signal);
+  options.onCommand(answer.command);
+}
+
+/** Tells the progress of those that have some. */
+async function report(options: HeartbeatOptions, signal: AbortSignal): Promise<void> {
+  const some = [...options.held.all()].filter(({ unreported }) => unreported);
+  await extend(options, some, signal);
+}
+
+async function extend(
+  options: HeartbeatOptions,
+  all: readonly HeldClaim[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let from = 0; from < all.length; from += CLAIMS_PER_REQUEST) {
+    const part = all.slice(from, from + CLAIMS_PER_REQUEST);
+    const sentAt = performance.now();
+    const body = { claims: part.map(entry) };
+    const answer = await post<ExtendedClaimList>(options, '/v1/claims/extend', body, signal);
+    hear(options.held, answer.data, sentAt);
+  }
+}
+
+async function post<Body>(
+  { transport, intervalMs }: HeartbeatOptions,
+  path: string,
+  body: object,
+  signal: AbortSignal,
+): Promise<Body> {
+  const timeoutMs = Math.max(1_000, intervalMs() / 2);
+  const call = { method: 'POST', path, body, repeatable: true, signal } as const;
+  return (await transport.send({ ...call, timeoutMs, patienceMs: 0 })).json<Body>();
+}
+
+/** Times count from when the request was sent: the claims live at least as long as that. */
+function hear(claims: HeldClaims, answers: ExtendedClaimList['data'], sentAt: number): void {
+  for (const { id, action, expires_in_ms } of answers) {
+    const held = claims.get(id);
+    if (held === undefined) continue;
+    if (action === 'continue') held.expiresAt = sentAt + expires_in_ms;
+    // Of one whose outcome is on its way, the answer to that says what became of it.
+    else if (held.state !== 'settling') claims.end(held, action === 'cancel' ? 'cancelled' : 'lost');
+  }
+}
+
+function entry(held: HeldClaim): { id: string; progress?: number } {
+  const { claim, progress } = held;
+  held.unreported = false;
+  return progress === null ? { id: claim.id } : { id: claim.id, progress };
+}

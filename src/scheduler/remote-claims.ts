@@ -139,6 +139,8 @@ export function createRemoteClaims(options: {
       const results = await inTime(Promise.all(outcomes.map((outcome) => push(outcome, taker))));
       if (next === null) return { results, handed: null };
       const handouts = await handOver(taker?.claims ?? [], next.gone);
+      // What was settled is settled, also when nobody is served here any more.
+      if (handouts.length === 0 && asks.haveEnded()) return { results, handed: { handouts, command: 'run' } };
       if (handouts.length === 0) return { results, handed: await claim(next) };
       // Some of these outcomes came before: then claims of the same request may have been given before, too.
       const repeat = next.requestId !== null && results.includes('claim_lost');

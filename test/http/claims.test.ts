@@ -318,6 +318,60 @@ describe('an outcome', () => {
   });
 });
 
+describe('the order of claims', () => {
+  const many = (uses: string, count: number, chained = false) =>
+    Array.from({ length: count }, (_, i) => ({
+      ...{ name: `s${i}`, uses },
+      needs: chained && i > 0 ? [`s${i - 1}`] : [],
+    }));
+
+  it('lets a small job in while a giant one of the same priority has much ready', async () => {
+    const uses = newAction();
+    const worker = await register(uses);
+    await submit(uses, { steps: many(uses, 500) });
+    expect((await claim(worker, { max: 20 })).json.data).toHaveLength(20);
+    const small = await submit(uses);
+    const next = (await claim(worker, { max: 20 })).json.data;
+    expect(next.map((taken: Anything) => taken.job_id)).toContain(small);
+  });
+
+  it('is not held up by a queue or an action that nobody serves', async () => {
+    const [uses, nobodys] = [newAction(), newAction()];
+    const worker = await register(uses);
+    await submit(nobodys, { priority: 100, steps: many(nobodys, 500) });
+    await submit(uses, { priority: 100, queue: 'nobodys', steps: many(uses, 500) });
+    const served = await submit(uses);
+    const { data } = (await claim(worker, { max: 5, queues: ['default'] })).json;
+    expect(data.map((taken: Anything) => taken.job_id)).toEqual([served]);
+  });
+
+  it('gives the queue its turn while a worker is handed one step of a chain after the other', async () => {
+    const uses = newAction();
+    const worker = await register(uses);
+    await submit(uses, { steps: many(uses, 40, true) });
+    let [held] = (await claim(worker)).json.data;
+    const other = await submit(uses);
+    const jobs: string[] = [];
+    while (held) {
+      jobs.push(held.job_id);
+      const body = { outcomes: [{ id: held.id }], claim: { worker_id: worker } };
+      held = (await api.call('POST', '/v1/claims/settle', { body })).json.claims[0];
+    }
+    expect(jobs).toHaveLength(41);
+    expect(jobs.indexOf(other)).toBeLessThanOrEqual(17);
+  });
+
+  it('spreads what is ready over all who wait', async () => {
+    const uses = newAction();
+    const workers = await Promise.all([1, 2, 3, 4].map(() => register(uses)));
+    const waiting = workers.map((worker) => claim(worker, { max: 100, wait: '20s' }));
+    await expect.poll(() => api.waiting()).toBe(4);
+    await submit(uses, { steps: many(uses, 40) });
+    const counts = (await Promise.all(waiting)).map(({ json }) => json.data.length);
+    expect(counts).toEqual([10, 10, 10, 10]);
+  });
+});
+
 describe('a worker that is told to leave', () => {
   it('gets no claims, also when its request waits already', async () => {
     const uses = newAction();

@@ -34,6 +34,8 @@ export interface TestApi {
   database: TestDatabase;
   app: ReturnType<typeof createApp>;
   port: number;
+  /** Requests for claims that wait at this moment. */
+  waiting(): number;
   /** Calls over real HTTP and checks the answer against the OpenAPI document that the server itself serves. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function testApi(options: Partial<AppOptions> = {}): Promise<TestAp
     database,
     app,
     port,
+    waiting: dispatch.waiting,
     async call(method, path, callOptions = {}) {
       const answer = await send(port, method, path, callOptions);
       expect(checkAnswer({ method, path, ...answer }), `${method} ${path} ${answer.status}`).toBeNull();

@@ -7,35 +7,19 @@ import packageJson from '../package.json' with { type: 'json' };
 import { ALL_ACTIONS, actionChecks, type Catalogue, createCatalogue } from './actions/catalogue.ts';
 import { type Config, readConfig } from './config.ts';
 import { checkServer } from './database/check-server.ts';
-import {
-  createDatabase,
-  createPool,
-  type DatabaseAddress,
-  type PoolSettings,
-  poolFigures,
-} from './database/connection.ts';
+import type { DatabaseAddress } from './database/connection.ts';
 import { startEmbeddedPostgres } from './database/embedded/embedded-postgres.ts';
 import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
-import type { Store } from './database/store.ts';
-import { startWakeUpExchange } from './database/wake-up-exchange.ts';
-import { createWakeUps, type WakeUps } from './database/wake-ups.ts';
 import { formatDuration } from './domain/duration.ts';
 import { createApp } from './http/app.ts';
+import { openStores } from './open-stores.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { createOutbound } from './outbound/outbound.ts';
-import { isAnotherServerAlive } from './repositories/live-servers.ts';
-import { readFigures } from './repositories/read-figures.ts';
 import { startScheduler } from './scheduler/scheduler.ts';
 import { createBanner } from './telemetry/banner.ts';
 import { createLogger } from './telemetry/logger.ts';
-import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { transitionLog } from './telemetry/transition-log.ts';
 
-const WORK_CONNECTIONS = 10;
-const VITAL_CONNECTIONS = 2;
-// Whoever watches must not slow down what he watches.
-const FIGURE_TIMEOUTS = { statement: 500, lock: 200 };
 // On top of SHUTDOWN_GRACE: stopping what does not stop by itself, and the database last.
 const STOP_MS = 15_000;
 
@@ -89,7 +73,12 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   await migrate(connection);
 
   const id = uuid();
-  const { store, vital, metrics } = await openStores(connection, { id, kind }, log, stops);
+  const { store, vital, metrics } = await openStores(
+    connection,
+    { id, kind, version: packageJson.version },
+    log,
+    stops,
+  );
   const catalogue = openCatalogue(config, stops);
   const stopping = new AbortController();
   const scheduler = await startScheduler({
@@ -173,65 +162,6 @@ function describeServer(id: string, config: Config, uses: string[]): ServerEntry
     queues: config.queues,
     slots: config.concurrency,
   };
-}
-
-/** The database twice: for work, and over connections of their own for what must never wait behind work. */
-async function openStores(
-  connection: DatabaseAddress,
-  server: { id: string; kind: 'embedded' | 'external' },
-  log: Logger,
-  stops: (() => Promise<void>)[],
-): Promise<{ store: Store; vital: Store; metrics: Metrics }> {
-  const open = (pool: PoolChoice) => openPool({ connection, ...pool }, log, stops);
-  const work = open({ max: WORK_CONNECTIONS, applicationName: 'holdfast' });
-  const vital = open({ max: VITAL_CONNECTIONS, applicationName: 'holdfast vital' });
-  const figures = open({ max: 1, applicationName: 'holdfast figures', timeouts: FIGURE_TIMEOUTS });
-  const metrics = createMetrics({
-    version: packageJson.version,
-    pools: () => ({ work: poolFigures(work.pool), vital: poolFigures(vital.pool) }),
-    database: {
-      read: () => readFigures(figures.db),
-      onError: (error) => log.debug({ err: error }, 'the database did not tell its figures'),
-    },
-  });
-  let wakeUps: WakeUps;
-  // The data folder's lock admits one server: nobody else could listen.
-  if (server.kind === 'embedded') wakeUps = createWakeUps();
-  else {
-    const hasOthers = () => isAnotherServerAlive(vital.db, server.id);
-    const exchange = await startWakeUpExchange({ connection, serverId: server.id, hasOthers, log });
-    stops.push(() => exchange.stop());
-    wakeUps = exchange.wakeUps;
-  }
-  const logMoves = transitionLog(log);
-  const observe: Store['observe'] = (drafts) => {
-    metrics.observe(drafts);
-    logMoves(drafts);
-  };
-  return { store: { db: work.db, wakeUps, observe }, vital: { db: vital.db, wakeUps }, metrics };
-}
-
-type PoolChoice = Pick<PoolSettings, 'max' | 'applicationName' | 'timeouts'>;
-
-function openPool(
-  settings: PoolChoice & Pick<PoolSettings, 'connection'>,
-  log: Logger,
-  stops: (() => Promise<void>)[],
-): { db: Store['db']; pool: ReturnType<typeof createPool> } {
-  let ending = false;
-  const pool = createPool({
-    ...settings,
-    onError: (error) => {
-      if (!ending) log.warn({ err: error }, 'lost a connection to the database; it will be replaced');
-    },
-  });
-  const db = createDatabase(pool);
-  stops.push(() => {
-    // The pool does not wait for its goodbyes: a database that stops next may cut a connection short.
-    ending = true;
-    return db.destroy();
-  });
-  return { db, pool };
 }
 
 async function listen(

@@ -70,6 +70,8 @@ export const LIMITS = {
   claimTtlMax: 1 * HOUR,
   /** Claim requests that wait at the same time at one server. */
   claimsWaiting: 2_000,
+  /** Outcomes of remote workers that wait to be written at one server. */
+  outcomesWaiting: 10_000,
   usesPerWorker: 100,
   queuesPerWorker: 100,
   slotsPerWorker: 10_000,

@@ -1,6 +1,7 @@
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { termsOf } from '../operations/claim-steps.ts';
 import { handOutRemote, type RemoteHandout } from '../operations/hand-out.ts';
@@ -129,12 +130,23 @@ export function createRemoteClaims(options: {
     };
   };
 
-  const push = (outcome: StepOutcome, taker: RemoteTaker | null) =>
-    new Promise<StepAfter | 'claim_lost'>((done) => settler.push(outcome, { taker, done }));
+  // What is sent again while it is being written is written once: with the database away, clients go on and on.
+  const writing = new Map<string, Promise<StepAfter | 'claim_lost'>>();
+  const push = (outcome: StepOutcome, taker: RemoteTaker | null) => {
+    const name = `${outcome.claim_id} ${outcome.end.kind}`;
+    const before = writing.get(name);
+    if (before) return before;
+    const written = new Promise<StepAfter | 'claim_lost'>((done) => {
+      settler.push(outcome, { taker, done });
+    }).finally(() => writing.delete(name));
+    writing.set(name, written);
+    return written;
+  };
 
   return {
     claim,
     async settle(outcomes, next) {
+      if (writing.size + outcomes.length > LIMITS.outcomesWaiting) throw tooMany();
       const taker = next === null || outcomes.length === 0 ? null : await takerFor(next);
       const results = await inTime(Promise.all(outcomes.map((outcome) => push(outcome, taker))));
       if (next === null) return { results, handed: null };
@@ -149,6 +161,11 @@ export function createRemoteClaims(options: {
       return { results, handed: { handouts: await handOver(given, next.gone), command: 'run' } };
     },
   };
+}
+
+function tooMany(): AppError {
+  const detail = `${LIMITS.outcomesWaiting} outcomes wait here to be written; send these again in a second`;
+  return new AppError('too_many_waiting', detail);
 }
 
 async function inTime<Result>(promise: Promise<Result>): Promise<Result> {

@@ -134,7 +134,7 @@ function readItem(said: SaidOutcome, pointer: string): ReadOutcome | OutcomeAnsw
 }
 
 function verbSchema(operationId: string, summary: string, body: object, answer: SettledClaimBody) {
-  const codes: ErrorCode[] = ['claim_not_found', 'claim_lost', 'claim_settled'];
+  const codes: ErrorCode[] = ['claim_not_found', 'claim_lost', 'claim_settled', 'too_many_waiting'];
   return {
     operationId,
     summary,

@@ -14,7 +14,11 @@ const PAGES = [...TREE.keys()].filter(
 );
 
 /** Pages that a test of their own runs, because it looks closer at what comes out. */
-const RUN_ELSEWHERE = new Map([['examples/README.md', 'test/server/example.test.ts']]);
+const RUN_ELSEWHERE = new Map([
+  ['examples/README.md', 'test/server/example.test.ts'],
+  // Needs jq and Python, which a machine may lack.
+  ['examples/workers/README.md', 'test/server/example-workers.test.ts'],
+]);
 
 /** Jobs that pages show without sending them. */
 const SHOWN = [...TREE].flatMap(([path, text]) =>

@@ -135,7 +135,7 @@ export function createRemoteClaims(options: {
   const push = (outcome: StepOutcome, taker: RemoteTaker | null) => {
     const name = `${outcome.claim_id} ${outcome.end.kind}`;
     const before = writing.get(name);
-    if (before) return before;
+    if (before !== undefined) return before;
     const written = new Promise<StepAfter | 'claim_lost'>((done) => {
       settler.push(outcome, { taker, done });
     }).finally(() => writing.delete(name));

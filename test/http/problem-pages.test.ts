@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXAMPLE_WORKER_ID } from '../../src/contract/claim.ts';
+import { EXAMPLE_CLAIM_ID, EXAMPLE_WORKER_ID } from '../../src/contract/claim.ts';
 import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
+import { parseClaimId } from '../../src/domain/claim-id.ts';
 import type { ErrorCode } from '../../src/domain/errors.ts';
 import { exampleProblem, PROBLEMS } from '../../src/http/problem-details.ts';
 import { EXAMPLE_REQUEST_ID, PROBLEM_EXAMPLES } from '../../src/http/problem-examples.ts';
@@ -158,6 +159,10 @@ const PROVOKED: Partial<Record<ErrorCode, CallOptions>> = {
   job_not_retryable: {},
   worker_not_found: { body: { worker_id: EXAMPLE_WORKER_ID } },
   worker_is_server: {},
+  claim_not_found: { body: {} },
+  claim_lost: { body: {} },
+  claim_settled: { body: { error: { message: 'it went wrong' } } },
+  expected_offset: { body: 'line 9\n', headers: { 'content-type': 'text/plain' } },
   payload_too_large: { body: { reason: 'x'.repeat(1024 * 1024) } },
   unsupported_media_type: {
     body: 'name=hello',
@@ -169,7 +174,8 @@ const PROVOKED: Partial<Record<ErrorCode, CallOptions>> = {
 
 describe('the examples', () => {
   const clean = async () => {
-    for (const table of ['step', 'job', 'worker'] as const) await api.store.db.deleteFrom(table).execute();
+    for (const table of ['step', 'job', 'worker', 'step_log'] as const)
+      await api.store.db.deleteFrom(table).execute();
   };
   const theJob = (fields: Anything = {}, step: Anything = {}) =>
     storeJob(api.store, { id: EXAMPLE_JOB_ID, ...fields }, [{ name: 'extract', ...step }]);
@@ -180,11 +186,25 @@ describe('the examples', () => {
       .values({ ...server, uses: [], slots: 4 })
       .execute();
   };
+  /** The step `publish` of the job, with the claim of the examples. */
+  const theClaim = async (status: 'running' | 'succeeded' | 'failed') => {
+    const { claim_id } = parseClaimId(EXAMPLE_CLAIM_ID) ?? {};
+    const reason = status === 'failed' ? 'claim_lost_limit' : null;
+    const started = { attempt: 1, started_at: new Date(), claim_id, claimed_by: EXAMPLE_WORKER_ID };
+    const publish = { name: 'publish', status, reason, ...started };
+    await storeJob(api.store, { id: EXAMPLE_JOB_ID }, [{ name: 'extract' }, publish]);
+    const log = { job_id: EXAMPLE_JOB_ID, ordinal: 1, attempt: 1, start: 0, data: Buffer.alloc(80, 'x') };
+    await api.store.db.insertInto('step_log').values(log).execute();
+  };
+  const CLAIMS: Partial<Record<string, Parameters<typeof theClaim>[0]>> = {
+    ...{ claim_lost: 'failed', claim_settled: 'succeeded', expected_offset: 'running' },
+  };
   const over = { status: 'cancelled', reason: 'job_cancelled', finished_at: new Date() };
 
   test.each(Object.entries(PROVOKED))('of %s is what the server says', async (code, options) => {
     await clean();
     if (code === 'job_terminal') await theJob(over, over);
+    else if (CLAIMS[code]) await theClaim(CLAIMS[code]);
     else if (code !== 'job_not_found') await theJob();
     if (code === 'worker_is_server') await theServer();
     const example = exampleProblem(code as ErrorCode);

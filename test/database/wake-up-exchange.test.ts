@@ -200,10 +200,7 @@ describe('the session that carries hints', () => {
     const before = await sessions();
     b.heard.length = 0;
     await sql`select pg_terminate_backend(pid) from unnest(${before}::int[]) pid`.execute(database.db);
-    const [late = ''] = ids(1);
-    a.wakeUps.jobsChanged([late]);
     await until(() => ['any', 'due', 'ready'].every((hint) => b.heard.includes(hint)));
-    // It is kept until it can be sent.
     await crosses(a, b);
     await crosses(b, a);
     const after = await sessions();

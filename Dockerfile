@@ -17,6 +17,8 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts
 COPY LICENSE ./
 COPY migrations ./migrations
 COPY src ./src
+# For the command line: `docker compose exec holdfast node src/cli/main.ts jobs`.
+COPY client/src ./client/src
 # Root's, and readable by all whatever the umask of the clone was: steps cannot change the server that runs them.
 RUN chmod -R u=rwX,go=rX .
 
@@ -36,6 +38,7 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/migrations ./migrations
 COPY --from=build /app/src ./src
+COPY --from=build /app/client/src ./client/src
 # The user `node` of the base image, in digits, by which Kubernetes can tell that it is not root.
 USER 1000:1000
 EXPOSE 3000

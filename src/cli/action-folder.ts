@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, parse, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { Action } from '../../client/src/index.ts';
 import { NAMES } from '../domain/limits.ts';
 
@@ -113,7 +115,7 @@ async function look(
         const stays = former === null ? '' : '; its former code stays in use';
         // When half of it had been written, the other half is reason enough to look again.
         const isWhole = (await readMarks(path)).get(file) === mark;
-        if (isWhole) listener.onTrouble(file, `${explain(error, file)}${stays}`);
+        if (isWhole) listener.onTrouble(file, `${await explain(error, path, file)}${stays}`);
         return false;
       }
     }),
@@ -121,13 +123,26 @@ async function look(
   if (isFirst || gone.length > 0 || taken.includes(true)) listener.onActions(withoutDoubles(known, listener));
 }
 
-/** What went wrong, with the line of the file if that is where. */
-function explain(error: unknown, file: string): string {
+/** What went wrong, with the line of the file if it is known. */
+async function explain(error: unknown, path: string, file: string): Promise<string> {
   if (!(error instanceof Error)) return String(error);
-  const { stack = '', message } = error;
-  const [, after = ''] = stack.split(`/${file}?`);
-  const line = /^\d+:(\d+)/.exec(after)?.[1];
-  return line === undefined ? message : `line ${line}: ${message}`;
+  const lineIn = (text = '') =>
+    text
+      .split(file)
+      .slice(1)
+      .map((after) => /^(?:\?\d+)?:(\d+)/.exec(after)?.[1])[0];
+  let line = lineIn(error.stack);
+  // Of modules whose text is wrong an import does not say where; a Node that only checks does.
+  if (line === undefined && error instanceof SyntaxError) {
+    const checking = promisify(execFile)(process.execPath, ['--check', join(path, file)], {
+      timeout: LOAD_MS,
+    });
+    line = await checking.then(
+      () => undefined,
+      ({ stderr }: { stderr?: string }) => lineIn(stderr),
+    );
+  }
+  return line === undefined ? error.message : `line ${line}: ${error.message}`;
 }
 
 /** What changes when a file does, by its name. */

@@ -92,6 +92,11 @@ describe('the image', () => {
     });
     expect(await answer.json()).toMatchObject({ status: 'succeeded' });
 
+    // The command line is there too.
+    const asking = { ...options, env: { ...env, HOLDFAST_SERVER: `http://127.0.0.1:${port}` } };
+    const listed = spawnSync('node', ['src/cli/main.ts', 'jobs', '--json'], { ...asking, encoding: 'utf8' });
+    expect(JSON.parse(listed.stdout)).toMatchObject({ data: [{ name: 'in-the-image' }] });
+
     child.kill(said('STOPSIGNAL') as NodeJS.Signals);
     expect(await once(child, 'exit')).toEqual([0, null]);
     expect(isHealthy()).toBe(false);

@@ -1,7 +1,7 @@
 /**
  * The long form of the tests of the engine: many seeds of the model test, a minute of two servers on one database, a
- * chain of 10,000 steps run to its end. `npm run proof`; MINUTES (default 10) says how long the model test goes on.
- * Ends at the first failure, with the line that replays it.
+ * chain of 10,000 steps run to its end, 500 steps for the workers among the examples. `npm run proof`; MINUTES
+ * (default 10) says how long the model test goes on. Ends at the first failure, with the line that replays it.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,7 @@ let operations = 0;
 prove('two servers on one database for a minute', 'test/engine/concurrency.test.ts', { SECONDS: '60' });
 prove('a chain of 10,000 steps, to its end', 'test/engine/scale.test.ts', { CHAIN: '10000' });
 prove('what was tried', 'test/engine/tried', {});
+prove('500 steps for workers in bash and Python', 'test/server/example-workers.test.ts', { STEPS: '500' });
 while (performance.now() - started < MINUTES * 60_000) {
   const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
   const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };

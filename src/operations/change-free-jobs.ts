@@ -1,6 +1,6 @@
 import { passesByItself, sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
-import { inTransaction } from '../database/transaction.ts';
+import { inTransaction, setLockTimeout } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import { loadStepsAndDependents, type StepKey } from '../repositories/load-steps.ts';
 import { type LockedJob, lockJobs } from '../repositories/lock-jobs.ts';
@@ -14,17 +14,21 @@ const QUERY_CANCELED = '57014';
  *
  * One job that cannot be written, or too much of it for one statement, must not keep the others from being written:
  * then each half is tried alone, and the error is thrown when all that could be written is.
+ *
+ * With `waitMs` those that somebody holds are waited for, so long for each; then the error says that a lock was not had.
  */
 export async function changeFreeJobs(
   store: Store,
   ids: readonly string[],
   change: (tx: Tx, locked: LockedJob[]) => Promise<JobDraft[]>,
+  waitMs?: number,
 ): Promise<JobDraft[]> {
   const distinct = [...new Set(ids)];
   if (distinct.length === 0) return [];
   try {
     const drafts = await inTransaction(store.db, async (tx) => {
-      const locked = await lockJobs(tx, distinct, 'skip');
+      if (waitMs !== undefined) await setLockTimeout(tx, waitMs);
+      const locked = await lockJobs(tx, distinct, waitMs === undefined ? 'skip' : 'wait');
       return locked.length === 0 ? [] : change(tx, locked);
     });
     announce(store, drafts);
@@ -34,8 +38,8 @@ export async function changeFreeJobs(
     if (distinct.length < 2 || !mayBeOneOfThem) throw error;
     const middle = distinct.length >> 1;
     const halves = await Promise.allSettled([
-      changeFreeJobs(store, distinct.slice(0, middle), change),
-      changeFreeJobs(store, distinct.slice(middle), change),
+      changeFreeJobs(store, distinct.slice(0, middle), change, waitMs),
+      changeFreeJobs(store, distinct.slice(middle), change, waitMs),
     ]);
     return halves.flatMap((half) => {
       if (half.status === 'rejected') throw half.reason;
@@ -59,6 +63,7 @@ export async function changeDue<Due>(
     find: (except: readonly string[]) => Promise<Due[]>;
     jobOf: (due: Due) => string;
     change: (tx: Tx, locked: LockedJob[], due: readonly Due[]) => Promise<JobDraft[]>;
+    waitMs?: number | undefined;
   },
 ): Promise<{ found: Due[]; drafts: JobDraft[] }> {
   const found: Due[] = [];
@@ -66,9 +71,8 @@ export async function changeDue<Due>(
   for (let round = 1; ; round += 1) {
     const due = await work.find(busy);
     found.push(...due);
-    const drafts = await changeFreeJobs(store, due.map(work.jobOf), (tx, locked) =>
-      work.change(tx, locked, due),
-    );
+    const change = (tx: Tx, locked: LockedJob[]) => work.change(tx, locked, due);
+    const drafts = await changeFreeJobs(store, due.map(work.jobOf), change, work.waitMs);
     if (drafts.length > 0 || due.length < work.limit || round === ROUNDS) return { found, drafts };
     busy.push(...new Set(due.map(work.jobOf)));
   }

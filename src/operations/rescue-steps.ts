@@ -24,9 +24,22 @@ export function rescueWorker(store: Store, workerId: string, limit: number = BAT
   return giveBack(store, limit, 'dead', (except) => findStepsOfWorker(store.db, workerId, limit, except));
 }
 
-/** Gives back what a removed worker holds, uncharged. */
-export function releaseSteps(store: Store, workerId: string, limit: number = BATCH): Promise<Rescue> {
-  return giveBack(store, limit, 'removed', (except) => findStepsOfWorker(store.db, workerId, limit, except));
+/** Gives back what a removed worker holds of jobs that nobody else holds, uncharged. */
+export function releaseSteps(store: Store, workerId: string): Promise<Rescue> {
+  return giveBack(store, BATCH, 'removed', (except) => findStepsOfWorker(store.db, workerId, BATCH, except));
+}
+
+/**
+ * The same for one of its jobs, which is waited for, up to `waitMs`: claims come and go on a busy job so often that who
+ * only ever passes over it may do so for long. Throws when the lock was not had.
+ */
+export function releaseStepsOfOneJob(store: Store, workerId: string, waitMs: number): Promise<Rescue> {
+  const find = async () => {
+    const steps = await findStepsOfWorker(store.db, workerId, BATCH);
+    return steps.filter((step) => step.job_id === steps[0]?.job_id);
+  };
+  // One look will do: what it finds is waited for.
+  return giveBack(store, Number.POSITIVE_INFINITY, 'removed', find, waitMs);
 }
 
 type Why = 'expired' | 'dead' | 'removed';
@@ -42,10 +55,12 @@ async function giveBack(
   limit: number,
   why: Why,
   find: (except: readonly string[]) => Promise<RunningStep[]>,
+  waitMs?: number,
 ): Promise<Rescue> {
   const { found, drafts } = await changeDue(store, {
     limit,
     find,
+    waitMs,
     jobOf: (key) => key.job_id,
     async change(tx, locked, due) {
       const { drafts, mine } = await draftsOfSteps(tx, locked, due);

@@ -7,7 +7,7 @@ import ts from 'typescript';
 export type Tree = Map<string, string>;
 
 const ELSEWHERE = new Set(['node_modules', '.git', 'data', 'coverage', 'dist']);
-const TEXT = /(^|\/)([^./]+|\.[a-z-]+|.*\.(ts|mjs|cjs|js|json|md|sql|sh|ya?ml|css|html|svg|txt|example))$/;
+const TEXT = /(^|\/)([^./]+|\.[a-z-]+|.*\.(ts|mjs|cjs|js|json|md|sql|sh|py|ya?ml|css|html|svg|txt|example))$/;
 
 /** Reads the tree, without what npm, git, the server and the tests put there. */
 export function readTree(root: string): Tree {

@@ -17,7 +17,7 @@ import { transitionLog } from './telemetry/transition-log.ts';
 const WORK_CONNECTIONS = 10;
 const VITAL_CONNECTIONS = 2;
 // Whoever watches must not slow down what he watches.
-const FIGURE_TIMEOUTS = { statement: 500, lock: 200 };
+const FIGURE_TIMEOUTS = { statement: 1_000, lock: 200 };
 
 /** Which server opens the stores, and who runs its database. */
 interface Opener {
@@ -47,7 +47,7 @@ export async function openStores(
     pools: () => ({ work: poolFigures(work.pool), vital: poolFigures(vital.pool) }),
     database: {
       read: () => readFigures(figures.db),
-      onError: (error) => log.debug({ err: error }, 'the database did not tell its figures'),
+      onError: (error) => log.warn({ err: error }, 'the database did not tell its figures'),
     },
   });
   const wakeUps = await openWakeUps(connection, server, vital.db, log, stops);

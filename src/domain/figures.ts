@@ -2,7 +2,7 @@ import type { JobStatus } from './job-status.ts';
 
 /**
  * What the database tells of the work in it and of itself, for whoever watches over it: the same whichever server asks.
- * A part is null when it took too long to find out.
+ * A part is null when it took too long to find out, or may not be seen.
  */
 export interface Figures {
   openJobs: OpenJobs[] | null;

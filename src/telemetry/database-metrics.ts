@@ -6,7 +6,7 @@ import { gaugeOf } from './gauge.ts';
 // Several that scrape, or one that does so every second, cost the database no more than this.
 const CACHE_MS = 5_000;
 // Shorter than those who scrape wait: what the process knows of itself must not be lost with the database.
-const PATIENCE_MS = 3_000;
+const PATIENCE_MS = 4_000;
 
 export interface DatabaseReading {
   /** Reads the figures; rejects while the database is away. */

@@ -121,12 +121,16 @@ function countSteps(tallies: Tallies, draft: JobDraft): void {
   for (const [ordinal, before] of draft.before) {
     const step = draft.steps.get(ordinal);
     if (step === undefined) continue;
+    const isStarted = step.attempt > before.attempt;
+    const isOver = isTerminalStep(step.status) && !isTerminalStep(before.status);
+    // A name that only waits takes no place among the few that are told apart.
+    if (!isStarted && !isOver) continue;
     const uses = tallies.uses(step.uses);
-    if (step.attempt > before.attempt) {
+    if (isStarted) {
       tallies.started(step.attempt - before.attempt, uses, tallies.queue(step.queue));
       tallies.wait(seconds(step.ready_at, step.started_at), uses);
     }
-    if (isTerminalStep(before.status) || !isTerminalStep(step.status)) continue;
+    if (!isOver) continue;
     tallies.stepsEnded(1, uses, step.status);
     if (isInAttempt(before)) countAttempt(tallies, uses, outcomeOf(step), step.started_at, step.finished_at);
   }

@@ -4,7 +4,7 @@ import { gaugeOf } from './gauge.ts';
 import { capValues } from './label-values.ts';
 
 const PARTS = ['openJobs', 'readyHeads', 'workers', 'tables', 'sessions'] as const;
-const LATE_NAMES: Record<(typeof PARTS)[number], string> = {
+const PART_NAMES: Record<(typeof PARTS)[number], string> = {
   openJobs: 'open_jobs',
   readyHeads: 'ready_heads',
   workers: 'workers',
@@ -16,9 +16,9 @@ const LATE_NAMES: Record<(typeof PARTS)[number], string> = {
 export function createFigureGauges(registry: Registry): { show(figures: Figures): void; clear(): void } {
   const gauges = createGauges(registry);
   const caps = { uses: capValues(), queue: capValues() };
-  const late = new Counter({
-    name: 'holdfast_database_figures_late_total',
-    help: 'Parts of what the database tells that took it longer than half a second; they are left out.',
+  const missing = new Counter({
+    name: 'holdfast_database_figures_missing_total',
+    help: 'Parts of what the database tells that are left out: it took too long, or our role may not see them.',
     labelNames: ['part'],
     registers: [registry],
   });
@@ -33,7 +33,7 @@ export function createFigureGauges(registry: Registry): { show(figures: Figures)
     clear,
     show(figures) {
       clear();
-      for (const part of PARTS) if (figures[part] === null) late.inc({ part: LATE_NAMES[part] });
+      for (const part of PARTS) if (figures[part] === null) missing.inc({ part: PART_NAMES[part] });
       const { openJobs, readyHeads, workers, tables, sessions } = figures;
       if (openJobs !== null) showOpenJobs(gauges, openJobs);
       if (readyHeads !== null) showReadyHeads(gauges, readyHeads, caps);

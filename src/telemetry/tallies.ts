@@ -106,15 +106,15 @@ function samplesOf(
   { counts, sum }: Buckets,
   bounds: readonly number[],
 ): Sample[] {
-  let so_far = 0;
+  let soFar = 0;
   const buckets = [...bounds, '+Inf'].map((le, index) => {
-    so_far += counts[index] as number;
-    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: so_far };
+    soFar += counts[index] as number;
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: soFar };
   });
   return [
     ...buckets,
     { metricName: `${name}_sum`, labels, value: sum },
-    { metricName: `${name}_count`, labels, value: so_far },
+    { metricName: `${name}_count`, labels, value: soFar },
   ];
 }
 

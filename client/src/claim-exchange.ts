@@ -143,13 +143,14 @@ async function askForSteps(options: ExchangeOptions, max: number, signal: AbortS
   const worker_id = options.workerId();
   const body = { ...claimFields(options, worker_id, max), wait: `${WAIT_MS}ms` };
   const call = { method: 'POST', path: '/v1/claims', body, repeatable: true, waitMs: WAIT_MS } as const;
+  const sentAt = performance.now();
   try {
     const answer = (
       await options.transport.send({ ...call, patienceMs: Infinity, signal })
     ).json<ClaimList>();
     options.onCommand(answer.command);
     // The answer may have come while this process stood still.
-    options.onClaims(answer.data, performance.now() - options.stoodStill());
+    options.onClaims(answer.data, Math.max(sentAt, performance.now() - options.stoodStill()));
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof HoldfastError && error.code === 'worker_not_found') {

@@ -18,7 +18,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** How long to wait before the next of several tries, the first being 0: doubling, the upper half at random. */
-export function backoff(tries: number, mostMs = 5_000): number {
+export function backoff(tries: number, mostMs = 3_000): number {
   const ms = Math.min(mostMs, 100 * 2 ** Math.min(tries, 20));
   // By chance, so that many clients of a server that came back do not all ask at the same moment.
   return ms / 2 + (Math.random() * ms) / 2;

@@ -42,11 +42,9 @@ export function runs<Options extends object, Arguments extends unknown[]>(
     const args = all.slice(0, -2) as Arguments;
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const output = openOutput(options.json === true);
-    const given: Given = {
-      output,
-      server: options.server,
-      connect: (how) => connect(options.server, how),
-    };
+    // As people write it: `localhost:3000`.
+    const server = /^[\w.-]+:\d+/.test(options.server) ? `http://${options.server}` : options.server;
+    const given: Given = { output, server, connect: (how) => connect(server, how) };
     try {
       const exit = await action(given, options, ...args);
       process.exitCode = typeof exit === 'number' ? exit : EXIT.succeeded;

@@ -19,6 +19,7 @@ interface Options {
 
 const CONCURRENCY = 4;
 const GRACE_MS = 10_000;
+const LEFT_MS = 1000;
 
 export function workerCommand(): Command {
   const command = new Command('worker')
@@ -67,6 +68,8 @@ async function work({ output, server, connect }: Given, options: Options, folder
     await untilTold(workers, say);
   } finally {
     opened.close();
+    // Code of somebody else may have left a timer or a connection that would keep the process.
+    setTimeout(() => process.exit(), LEFT_MS).unref();
   }
 }
 

@@ -4,8 +4,6 @@ import { createEngineMetrics, type EngineMetrics } from './engine-metrics.ts';
 import { type AnsweredRequest, createHttpMetrics } from './http-metrics.ts';
 import { createProcessMetrics, type PoolFigures } from './process-metrics.ts';
 
-export type { EngineMeter } from './engine-metrics.ts';
-
 /** What one server counts. Labels hold no ids, and of names that users make up only so many. */
 export interface Metrics extends EngineMetrics {
   /** Told of each request when it is over. */

@@ -83,6 +83,21 @@ describe('the package, packed and installed in a fresh project', () => {
     expect((await client.workers({ status: ['live'] })).data.map(({ kind }) => kind)).toEqual(['server']);
   });
 
+  it('runs the examples of its page, which print what the page says', async () => {
+    const page = readFileSync(join(ROOT, 'client/README.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```(?:js|text)\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text);
+    const [worker, example, printed] = blocks.map((text) =>
+      text.replace('http://localhost:3000', server.url),
+    );
+    writeFileSync(join(project, 'page-worker.js'), worker ?? '');
+    writeFileSync(join(project, 'page-client.js'), example ?? '');
+    const child = spawn(process.execPath, ['page-worker.js'], { cwd: project, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    expect(run(process.execPath, ['page-client.js'], project)).toBe(printed);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
   it('has types that TypeScript checks', () => {
     writeFileSync(join(project, 'typed.ts'), TYPED);
     const options = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--target', 'es2022'];

@@ -65,7 +65,7 @@ export const Claim = Type.Object(
     traceparent: Type.String({
       description:
         'W3C trace context: the one that the job was submitted with, or one made of the id of the job.',
-      examples: ['00-019aa0c07a2e7c3f9d1b2f6f5d3c1a10-9d1b2f6f5d3c1a10-01'],
+      examples: ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'],
     }),
   },
   { $id: 'Claim', ...strict },

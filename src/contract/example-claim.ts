@@ -25,7 +25,7 @@ export const EXAMPLE_CLAIM: ClaimBody = {
   expires_in_ms: 30_000,
   deadline_in_ms: 300_000,
   labels: { team: 'media' },
-  traceparent: '00-019aa0c07a2e7c3f9d1b2f6f5d3c1a10-9d1b2f6f5d3c1a10-01',
+  traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
 };
 
 export const EXAMPLE_CLAIM_REQUEST: ClaimRequest = {

@@ -4,6 +4,7 @@ import { parse as parseToml } from 'smol-toml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { EXAMPLE_CLAIM_ID, EXAMPLE_WORKER_ID } from '../../src/contract/claim.ts';
+import { EXAMPLE_CLAIM } from '../../src/contract/example-claim.ts';
 import { EXAMPLE_DEFINITION } from '../../src/contract/example-definition.ts';
 import { EXAMPLE_JOB_ID } from '../../src/contract/example-job.ts';
 import { EXAMPLE_REGISTRATION } from '../../src/contract/example-worker.ts';
@@ -123,12 +124,32 @@ async function stillWorker(): Promise<string> {
   return (await still.call('POST', '/v1/workers', { body })).json.id;
 }
 
+/** The job of the claims in the examples. */
+const GALLERY = {
+  ...{ name: 'gallery', labels: { team: 'media' } },
+  steps: [
+    {
+      ...{ name: 'thumbnail', uses: 'resize', with: { file: 'cat.png', width: 200 } },
+      ...{ timeout: '5m', retry: { max_attempts: 3 } },
+    },
+  ],
+};
+
+/** A worker, and a job with a step for it. */
+async function readyStep(): Promise<Ids> {
+  // Of several that are ready the worker would get the oldest.
+  await still.store.db.deleteFrom('job').where('name', '=', 'gallery').execute();
+  const headers = { traceparent: EXAMPLE_CLAIM.traceparent };
+  await still.call('POST', '/v1/jobs', { body: GALLERY, headers });
+  return { [EXAMPLE_WORKER_ID]: await stillWorker() };
+}
+
 /** A worker that holds a claim on the only step of a job. */
 async function stillClaim(): Promise<Ids> {
-  await still.call('POST', '/v1/jobs', { body: { name: 'thumbnail', uses: 'resize' } });
-  const worker_id = await stillWorker();
+  const ids = await readyStep();
+  const worker_id = ids[EXAMPLE_WORKER_ID];
   const { json } = await still.call('POST', '/v1/claims', { body: { worker_id } });
-  return { [EXAMPLE_WORKER_ID]: worker_id, [EXAMPLE_CLAIM_ID]: json.data[0].id };
+  return { ...ids, [EXAMPLE_CLAIM_ID]: json.data[0].id };
 }
 
 /** The worker of the story. */
@@ -199,6 +220,11 @@ const SITUATIONS: Record<string, Record<number, Situation>> = {
     304: { on: 'live', job: liveJob, headers: etagOf((id) => `/v1/jobs/${id}/steps/publish`) },
   },
   getStepLog: { 200: { on: 'live', job: liveJob } },
+  claimSteps: { 200: { on: 'still', ids: readyStep } },
+  completeClaim: { 200: { on: 'still', ids: stillClaim } },
+  failClaim: { 200: { on: 'still', ids: stillClaim } },
+  releaseClaim: { 200: { on: 'still', ids: stillClaim } },
+  settleClaims: { 200: { on: 'still', ids: stillClaim } },
   extendClaim: { 200: { on: 'still', ids: stillClaim } },
   extendClaims: { 200: { on: 'still', ids: stillClaim } },
   appendLog: { 200: { on: 'still', ids: stillClaim } },

@@ -43,9 +43,14 @@ describe('/openapi.json', () => {
       'GET /v1/jobs/{id}/steps/{name}/log',
       'GET /v1/workers',
       'GET /v1/workers/{id}',
+      'POST /v1/claims',
       'POST /v1/claims/extend',
+      'POST /v1/claims/settle',
+      'POST /v1/claims/{id}/complete',
       'POST /v1/claims/{id}/extend',
+      'POST /v1/claims/{id}/fail',
       'POST /v1/claims/{id}/log',
+      'POST /v1/claims/{id}/release',
       'POST /v1/jobs',
       'POST /v1/jobs/batch',
       'POST /v1/jobs/validate',
@@ -84,7 +89,7 @@ describe('/openapi.json', () => {
     const parameters = (method: string, path: string): Anything[] => document.paths[path][method].parameters;
     const headers = (method: string, path: string) =>
       parameters(method, path).flatMap(({ in: place, name }) => (place === 'header' ? [name] : []));
-    expect(headers('post', '/v1/jobs')).toEqual(['Idempotency-Key', 'Prefer']);
+    expect(headers('post', '/v1/jobs')).toEqual(['Idempotency-Key', 'Prefer', 'Traceparent']);
     expect(headers('get', '/v1/jobs/{id}')).toEqual(['If-None-Match', 'Prefer']);
     expect(headers('get', '/v1/jobs/{id}/steps')).toEqual(['If-None-Match']);
     for (const { operation } of operations()) {
@@ -131,9 +136,14 @@ describe('/openapi.json', () => {
         .map(({ path, operation }) => [path, operation.requestBody.required]),
     );
     expect(required).toEqual({
+      '/v1/claims': true,
       '/v1/claims/extend': true,
+      '/v1/claims/settle': true,
+      '/v1/claims/{id}/complete': false,
       '/v1/claims/{id}/extend': false,
+      '/v1/claims/{id}/fail': true,
       '/v1/claims/{id}/log': false,
+      '/v1/claims/{id}/release': false,
       '/v1/jobs': true,
       '/v1/jobs/batch': true,
       '/v1/jobs/validate': true,

@@ -31,6 +31,7 @@ const complete = {
   ...verbSchema('completeClaim', 'Complete a claim', example.EXAMPLE_COMPLETE, example.EXAMPLE_COMPLETED),
   description: 'The attempt succeeded; the step settles, with what follows from it, before the answer comes.',
   body: CompleteBody,
+  'x-optional-body': true,
 };
 const fail = {
   ...verbSchema('failClaim', 'Fail a claim', example.EXAMPLE_FAIL, example.EXAMPLE_FAILED),
@@ -42,6 +43,7 @@ const release = {
   ...verbSchema('releaseClaim', 'Release a claim', example.EXAMPLE_RELEASE, example.EXAMPLE_RELEASED),
   description: 'Gives the step back to be run by others; this counts neither as a failure nor as a loss.',
   body: ReleaseBody,
+  'x-optional-body': true,
 };
 const settle = {
   operationId: 'settleClaims',

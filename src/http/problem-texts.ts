@@ -122,9 +122,12 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
   },
   claim_lost: {
     means:
-      'The claim is no longer valid: it expired and the step was given back, its time was over, or its job was ' +
-      'cancelled. Somebody else may have the step by now, so nothing about it is taken from here any more.',
-    remedy: 'Stop the work and drop the result. Extend claims in time, or ask for a longer `ttl`.',
+      'The claim is no longer valid. `reason` says why: it `expired` and the step was given back, the attempt ' +
+      '`timed_out`, its job was `cancelled`, or the worker was `removed`. Somebody else may have the step by now, so ' +
+      'nothing about it is taken from here any more.',
+    remedy:
+      'Stop the work and drop the result. Against `expired`: extend claims in time, or ask for a longer `ttl`; against ' +
+      '`timed_out`: give the step a longer `timeout`.',
   },
   claim_settled: {
     means: 'The claim has ended already, by another call than this one. What was said first stands.',
@@ -132,7 +135,9 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
   },
   expected_offset: {
     means: 'The bytes would leave a gap in the log: those before them have not arrived.',
-    remedy: 'Send from the offset that `detail` and `expected_offset` name.',
+    remedy:
+      'Send from the offset that `detail` and `expected_offset` name. If the bytes before it are gone, send without ' +
+      '`offset`: what comes then stands at the end.',
   },
   too_many_waiting: {
     means: 'So many requests for claims wait at this server that it takes no more of them.',
@@ -146,7 +151,8 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
   },
   unsupported_media_type: {
     means: 'The `Content-Type` is none that this call reads, or it is missing.',
-    remedy: 'Say what you send: with curl `--json` does it, or `-H "content-type: application/json"`.',
+    remedy:
+      'Say what you send: with curl `--json` does it, or `-H "content-type: application/json"`; a log is `text/plain`.',
   },
   forbidden_host: {
     means:

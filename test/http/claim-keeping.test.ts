@@ -239,6 +239,8 @@ describe('POST /v1/claims/{id}/log', () => {
       '/v1/jobs',
     ])
       expect((await api.call('POST', path, text)).status, path).toBe(415);
+    const get = await api.call('GET', `/v1/claims/${id}/log`);
+    expect([get.status, get.headers.allow]).toEqual([405, 'POST']);
     const wrong = await append(id, 'x', -1);
     expect([wrong.status, wrong.json.code]).toEqual([400, 'invalid_query']);
   });
@@ -318,5 +320,9 @@ describe('POST /v1/claims/{id}/log', () => {
     // The grace is counted from the end of its own attempt, however the step goes on.
     await sql`update attempt set finished_at = finished_at - interval '11 seconds'`.execute(api.store.db);
     expect((await append(id, 'x')).json.code).toBe('claim_settled');
+    await post(`/claims/${next.id}/release`, { delay: '1h' });
+    expect((await append(next.id, ' late')).status).toBe(200);
+    await sql`update attempt set finished_at = finished_at - interval '11 seconds'`.execute(api.store.db);
+    expect((await append(next.id, 'x')).json.code).toBe('claim_settled');
   });
 });

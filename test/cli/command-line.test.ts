@@ -387,17 +387,20 @@ describe('holdfast worker', () => {
       `export default async ({ signal, log }) => {
       log('waiting');
       while (!globalThis.mayEnd && !signal.aborted) await new Promise((go) => setTimeout(go, 20));
-      return 'old';
+      return signal.aborted ? 'aborted' : 'old';
     };\n`,
     );
     const { id } = await client().submit({ name: 'slow', uses: 'slow' });
     await until(async () => (await client().step(id, 'main')).status === 'running');
+    // Another worker takes over when the names change, and leaves the former what it runs.
+    write('extra.js', 'export default () => 0;\n');
+    await until(async () => (await offered()).includes('extra'));
     write('slow.js', 'export default () => { globalThis.mayEnd = true; return "new"; };\n');
     write('count.cjs', 'module.exports = () => "counted";\n');
     await until(async () => (await act('count', [])).output === 'counted');
     expect((await act('slow')).output).toBe('new');
     await client().wait(id);
-    expect((await client().step(id, 'main')).output).toBe('old');
+    expect(await client().step(id, 'main')).toMatchObject({ output: 'old', attempt: 1 });
 
     // Changed into what does not load: the former code stays.
     writeFileSync(join(actions, 'count.cjs'), 'module.exports = () => {\n');
@@ -406,7 +409,7 @@ describe('holdfast worker', () => {
 
     // Removed: no longer offered, and steps say that nobody does.
     rmSync(join(actions, 'greet.ts'));
-    await until(async () => (await offered()).join() === 'count,media/resize,slow');
+    await until(async () => (await offered()).join() === 'count,extra,media/resize,slow');
     const waiting = await client().submit({ name: 'late', uses: 'greet' });
     expect((await client().step(waiting.id, 'main')).blocked_by).toMatchObject([{ code: 'no_worker' }]);
 

@@ -6,8 +6,10 @@ import * as claim from '../src/contract/claim.ts';
 import * as health from '../src/contract/health.ts';
 import * as job from '../src/contract/job.ts';
 import * as definition from '../src/contract/job-definition.ts';
+import * as keepClaim from '../src/contract/keep-claim.ts';
 import * as problem from '../src/contract/problem.ts';
 import { CleanupQuery, ListJobsQuery, ListStepsQuery } from '../src/contract/requests.ts';
+import * as settleClaim from '../src/contract/settle-claim.ts';
 import * as step from '../src/contract/step.ts';
 import * as worker from '../src/contract/worker.ts';
 
@@ -21,7 +23,7 @@ const QUERIES = { CleanupQuery, ListJobsQuery, ListStepsQuery, ListWorkersQuery:
 
 /** The text of the file as the schemas are now, formatted as `npm run check` wants it. */
 export async function clientTypes(): Promise<string> {
-  const modules = [claim, health, job, definition, problem, step, worker];
+  const modules = [claim, keepClaim, settleClaim, health, job, definition, problem, step, worker];
   const exported = modules.flatMap((module) => Object.values(module) as unknown[]);
   const named = exported.filter(isNamed).map((schema) => [nameOf(schema.$id), schema] as const);
   const definitions = Object.fromEntries(

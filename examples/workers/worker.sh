@@ -2,7 +2,7 @@
 # A Holdfast worker in bash, curl and jq: worker.sh [SERVER [NAME]]. TTL=10s: how long its claims hold unextended.
 # An action is a function do-NAME: `with` on stdin, output on stdout, both JSON; log on stderr; 65: do not try again.
 set -um # -m: what runs in the background leads a process group, and ends with all that it started
-server=${1:-${HOLDFAST_SERVER:-http://localhost:3000}} name=${2:-bash@$HOSTNAME} state=run poll=
+server=${1:-${HOLDFAST_SERVER:-http://localhost:3000}} name=${2:-bash@$HOSTNAME} state=run
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT && cd "$dir" || exit 1
 
 do-word-count() { jq '{words: [.text | scan("\\S+")] | length, step: env.STEP, worker: env.WORKER}' || return 65; }
@@ -35,7 +35,7 @@ run() {
   local work keeper code; rm -rf ./*
   (export STEP="$step" WORKER="$name"; "do-$uses" <<<"$with" >output 2>log; echo $? >code) & work=$!
   keep "$work" & keeper=$!
-  while [ ! -s code ] && kill -0 "$work"; do wait "$work"; done 2>/dev/null # a signal ends the `wait` only
+  while [ ! -s code ] && kill -0 "$work"; do wait "$work"; done 2>/dev/null
   { kill -- "-$keeper"; wait "$keeper"; read -r code <code; } 2>/dev/null || return # no code: it was stopped
   send_log; echo "{\"output\": $([ -s output ] && cat output || echo null)}" >body
   if [ "$code" != 0 ] || { ! api "/claims/$id/complete" @body 2>>log && [ "$status" != 409 ]; }; then
@@ -45,7 +45,7 @@ run() {
   fi
   echo "$step: $status $reply"
 }
-trap 'state=drain; { kill -- "-$poll"; wait "$poll"; } 2>/dev/null' TERM INT # the step at hand may end
+trap 'state=drain' TERM INT # ends a `wait`, and lets the step at hand end
 register
 while [ "$state" = run ]; do
   ask='{"worker_id": "'$worker'", "request_id": "'$RANDOM-$RANDOM-$RANDOM'", "wait": "20s", "ttl": "'${TTL:-30s}'"}'
@@ -53,7 +53,7 @@ while [ "$state" = run ]; do
   [ "$state" = run ] && wait "$poll" 2>/dev/null; [ "$state" = run ] || break
   { read -r command; read -r id; read -r uses; read -r step; read -r beat; read -r with; } < <(jq -r '.command //
     .code, (.data[0] // empty | .id, .uses, .step, .expires_in_ms / 3000, (.with | tojson))' claims)
-  poll=; case $command in run) [ -z "$id" ] || run ;; worker_not_found) register ;; *) state=$command ;; esac
+  case $command in run) [ -z "$id" ] || run ;; worker_not_found) register ;; *) state=$command ;; esac
 done
 { kill -- "-$poll"; wait "$poll"; } 2>/dev/null; echo "leaving: $state"
 curl -s -m 5 -X DELETE "$server/v1/workers/$worker" >/dev/null # gives back what it holds

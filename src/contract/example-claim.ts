@@ -4,11 +4,9 @@ import {
   type ClaimRequest,
   EXAMPLE_CLAIM_ID,
   EXAMPLE_WORKER_ID,
-  type SettleBatch,
-  type SettledClaimBody,
-  type SettledClaimListBody,
 } from './claim.ts';
 import { EXAMPLE_JOB_ID } from './example-job.ts';
+import type { SettleBatch, SettledClaimBody, SettledClaimListBody } from './settle-claim.ts';
 
 /** The claim of the examples in the OpenAPI document: an image is to be made smaller, on another machine. */
 export const EXAMPLE_CLAIM: ClaimBody = {

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { LIMITS } from '../domain/limits.ts';
-import { CLAIM_ACTIONS, ClaimId, Command, EXAMPLE_WORKER_ID, QueueList, UsesList } from './claim.ts';
+import { ClaimId, Command, EXAMPLE_WORKER_ID, QueueList, UsesList } from './claim.ts';
+import { CLAIM_ACTIONS } from './keep-claim.ts';
 import { Count, Dictionary, Named, NextCursor, OneOf, Timestamp } from './scalars.ts';
 
 const strict = { additionalProperties: false };

@@ -1,4 +1,4 @@
-import type { SettleBatch, SettledClaimBody, SettledClaimListBody } from '../contract/claim.ts';
+import type { SettleBatch, SettledClaimBody, SettledClaimListBody } from '../contract/settle-claim.ts';
 import { type ClaimEnd, type ClaimVerb, claimRefusal } from '../domain/claim-end.ts';
 import { type ClaimKey, formatClaimId, parseClaimId } from '../domain/claim-id.ts';
 import { AppError, type StoredError } from '../domain/errors.ts';

@@ -24,7 +24,8 @@ const REQUEST_HEADERS = {
   'If-None-Match': { description: 'The `ETag` that you have: 304 while nothing changed.', example: 'W/"3"' },
   Prefer: { description: '`wait=20`: as `?wait`, in seconds; shortened to 60.', example: 'wait=20' },
   Traceparent: {
-    description: 'W3C trace context: handed to the workers that run the steps. One that cannot be read is ignored.',
+    description:
+      'W3C trace context: handed to the workers that run the steps. One that cannot be read is ignored.',
     example: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
   },
 };

@@ -1,18 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
-import {
-  AppendedLog,
-  Claim,
-  ClaimBodyIn,
-  ClaimList,
-  ExtendBatchBody,
-  ExtendBody,
-  ExtendedClaim,
-  ExtendedClaimList,
-  SettledClaim,
-  SettledClaimList,
-} from '../contract/claim.ts';
+import { Claim, ClaimBodyIn, ClaimList } from '../contract/claim.ts';
 import { Health, Probe } from '../contract/health.ts';
 import { CheckedJob, CleanupReport, DeletedJob, Job, JobBatch, JobList } from '../contract/job.ts';
 import {
@@ -22,7 +11,15 @@ import {
   StepDefinition,
 } from '../contract/job-definition.ts';
 import type { DescribedAction } from '../contract/job-schema.ts';
+import {
+  AppendedLog,
+  ExtendBatchBody,
+  ExtendBody,
+  ExtendedClaim,
+  ExtendedClaimList,
+} from '../contract/keep-claim.ts';
 import { Problem, ProblemEntry } from '../contract/problem.ts';
+import { SettledClaim, SettledClaimList } from '../contract/settle-claim.ts';
 import { Attempt, BlockedByBody, Step, StepDetail, StepList } from '../contract/step.ts';
 import {
   HeartbeatAnswer,

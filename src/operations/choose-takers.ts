@@ -1,6 +1,6 @@
 import type { StepState } from '../domain/moves/draft.ts';
 import type { ClaimedStep } from './advance-jobs.ts';
-import type { ClaimRequest } from './claim-steps.ts';
+import type { ClaimRequest } from './claim-request.ts';
 
 /** One request and what it got so far. */
 export interface Taker {

@@ -1,8 +1,7 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
-import { type JobDraft, openDraft, type StepState } from '../domain/moves/draft.ts';
-import type { ClaimTerms } from '../domain/moves/hold.ts';
+import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import {
   lockClaimableJobs,
   lockFartherJobs,
@@ -13,28 +12,10 @@ import type { LockedJob } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
 import { addLoaded, announce, type ClaimedStep, claimInDraft } from './advance-jobs.ts';
 import { chooseTakers, type Taker } from './choose-takers.ts';
+import { type ClaimRequest, termsOf } from './claim-request.ts';
 import { type Absence, lockRemoteTakers } from './lock-takers.ts';
 
 const LOCK_WAIT_MS = 200;
-
-/** What a worker asks for. */
-export interface ClaimRequest {
-  workerId: string;
-  /** For each action, how many of its steps at most. */
-  uses: readonly { uses: string; max: number }[];
-  /** Null: every queue. */
-  queues: readonly string[] | null;
-  ttlMs: number;
-  /**
-   * Of a remote worker: the id of its request, if it gave one. Its row is locked before anything is granted, so that
-   * two copies of a request run in turn and a worker that was removed gets nothing. Absent: a server's own pool.
-   */
-  remote?: { requestId: string | null };
-  /** A last word on each step, in order: false leaves it to others. */
-  accept?: (step: StepState) => boolean;
-  /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
-  granted?: (claim: ClaimedStep) => void;
-}
 
 /** What a request was given, and whether it was seen that more is ready; or why it could be given nothing. */
 export type Grants = { claims: ClaimedStep[]; more: boolean } | Absence;
@@ -109,19 +90,6 @@ function grant(
     request.granted?.(claim);
   }
   return takers.all();
-}
-
-/** The terms on which this worker is handed a step. */
-export function termsOf({
-  workerId,
-  ttlMs,
-  remote,
-}: Pick<ClaimRequest, 'workerId' | 'ttlMs' | 'remote'>): ClaimTerms {
-  return {
-    claimed_by: workerId,
-    ttl_ms: ttlMs,
-    ...(remote === undefined ? {} : { claim_ttl_ms: ttlMs, claim_request: remote.requestId }),
-  };
 }
 
 function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {

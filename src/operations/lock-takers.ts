@@ -1,7 +1,7 @@
 import type { Tx } from '../database/store.ts';
 import { findClaimsOfRequests } from '../repositories/claim-requests.ts';
 import { lockWorkers } from '../repositories/remote-workers.ts';
-import type { ClaimRequest } from './claim-steps.ts';
+import type { ClaimRequest } from './claim-request.ts';
 
 /**
  * Why a remote worker is given nothing: its row is held by somebody else or gone (ask again), it is drained or stopped,

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
-import { type ClaimRequest, claimSteps, type Grants } from '../operations/claim-steps.ts';
+import type { ClaimRequest } from '../operations/claim-request.ts';
+import { claimSteps, type Grants } from '../operations/claim-steps.ts';
 import { startLoop } from './loop.ts';
 
 const POLL_MS = 1000;

@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
-import { termsOf } from '../operations/claim-steps.ts';
+import { termsOf } from '../operations/claim-request.ts';
 import { handOutRemote, type RemoteHandout } from '../operations/hand-out.ts';
 import { findGivenClaims, type RequestingWorker } from '../operations/see-workers.ts';
 import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';

@@ -136,11 +136,12 @@ describe.skipIf(missing.length > 0)(`two workers in bash and one in Python${NEED
         uses: 'word-count',
         with: { text: 'word '.repeat(index % 50) },
       }));
-      const slow = { name: 'slow', ...nap(1.125) };
+      const slow = { name: 'slow', ...nap(1.625) };
       const gate = { name: 'gate', needs: ['slow'], uses: 'wait', with: { for: '2s' } };
       const id = await submit(server, { name: 'drain', steps: [slow, gate, ...many] });
 
-      await until(() => processes().includes('sleep 1.125'));
+      // At work, and about to extend its claim for the first time, every third of its ttl.
+      await until(() => ['sleep 1.625', 'sleep 0.3'].every((one) => processes().includes(one)));
       stalled.child.kill('SIGSTOP');
       const others = await Promise.all([
         startWorker('worker.sh', 'bash-2'),

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { AppendedLog, AppendLogQuery, ClaimParams } from '../../contract/claim.ts';
+import { ClaimParams } from '../../contract/claim.ts';
+import { AppendedLog, AppendLogQuery } from '../../contract/keep-claim.ts';
 import { Named } from '../../contract/scalars.ts';
 import { claimRefusal } from '../../domain/claim-end.ts';
 import { parseClaimId } from '../../domain/claim-id.ts';

@@ -1,12 +1,11 @@
+import { ClaimParams, EXAMPLE_CLAIM_ID } from '../../contract/claim.ts';
 import {
-  ClaimParams,
-  EXAMPLE_CLAIM_ID,
   ExtendBatchBody,
   ExtendBody,
   ExtendedClaim,
   type ExtendedClaimBody,
   ExtendedClaimList,
-} from '../../contract/claim.ts';
+} from '../../contract/keep-claim.ts';
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import { claimRefusal } from '../../domain/claim-end.ts';

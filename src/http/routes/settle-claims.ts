@@ -1,5 +1,8 @@
+import { ClaimParams } from '../../contract/claim.ts';
+import * as example from '../../contract/example-claim.ts';
+import { NoQuery } from '../../contract/requests.ts';
+import { Named } from '../../contract/scalars.ts';
 import {
-  ClaimParams,
   CompleteBody,
   FailBody,
   ReleaseBody,
@@ -7,10 +10,7 @@ import {
   SettledClaim,
   type SettledClaimBody,
   SettledClaimList,
-} from '../../contract/claim.ts';
-import * as example from '../../contract/example-claim.ts';
-import { NoQuery } from '../../contract/requests.ts';
-import { Named } from '../../contract/scalars.ts';
+} from '../../contract/settle-claim.ts';
 import { formatClaimId } from '../../domain/claim-id.ts';
 import { AppError, type ErrorCode } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';

@@ -92,7 +92,7 @@ export function createWorkerEnd(options: EndOptions): WorkerEnd {
   }
 
   function obey(command: HeartbeatAnswer['command']): void {
-    
+    if (command === 'drain') drain(Infinity);
     if (command !== 'stop' || removed) return;
     removed = true;
     drain(0);

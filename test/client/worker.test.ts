@@ -325,17 +325,24 @@ describe('a worker that is to stop', () => {
   it('ends what runs, gives back what waits, and leaves', async () => {
     const { action, runs } = held();
     const worker = await start({ work: action }, { concurrency: 2, prefetch: 2 });
-    const steps = ['a', 'b', 'c', 'd'].map((name) => ({ name, uses: 'work' }));
+    const steps = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name, uses: 'work' }));
     const { id } = await client.submit({ name: 'drained', steps });
     await until(async () => (await client.get(id)).steps.running === 4);
     const stopping = worker.stop({ graceMs: 20_000 });
     // Uncharged, and at once.
-    await until(async () => (await client.get(id)).steps.ready === 2);
+    await until(async () => (await client.get(id)).steps.ready === 3);
+    expect(heard('claimed')).toHaveLength(4);
     expect((await entryOf(worker.name))?.status).toBe('draining');
     for (const run of runs) run.end(run.claim.step);
     await stopping;
     const after = await stepsOf(id);
-    expect(after.map(({ status }) => status).sort()).toEqual(['ready', 'ready', 'succeeded', 'succeeded']);
+    expect(after.map(({ status }) => status).sort()).toEqual([
+      'ready',
+      'ready',
+      'ready',
+      'succeeded',
+      'succeeded',
+    ]);
     for (const { failures, losses } of after) expect([failures, losses]).toEqual([0, 0]);
     expect((await entryOf(worker.name))?.status ?? 'gone').toBe('gone');
     await client.cancel(id);

@@ -90,6 +90,7 @@ export function createApp(options: AppOptions): App {
     store,
     vital,
     desk,
+    staleWrites: options.metrics.engine.staleWrites,
     claimTtlMs,
     reportProgress: options.reportProgress,
     actionChecks,

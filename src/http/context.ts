@@ -28,6 +28,8 @@ export interface RouteContext {
   reportProgress(report: ProgressReport): void;
   actionChecks: ActionChecks;
   waits: JobWaits;
+  /** Told how many writes were refused because their claim is lost, beside those answered by a problem of their own. */
+  staleWrites(count: number): void;
   /** Where steps go out to remote workers. */
   desk: ClaimDesk;
   /** What live workers take at this moment. */

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** Tells the metrics of each answered request. An onResponse hook. */
-export function countRequests(metrics: Pick<Metrics, 'answered'>) {
+export function countRequests(metrics: Pick<Metrics, 'answered' | 'engine'>) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     metrics.answered({
       method: request.method,
@@ -12,6 +12,7 @@ export function countRequests(metrics: Pick<Metrics, 'answered'>) {
       ms: reply.elapsedTime,
       waited: asksToWait(request),
     });
+    if (reply.problemCode === 'claim_lost') metrics.engine.staleWrites(1);
   };
 }
 

@@ -64,9 +64,10 @@ export function startDispatch(options: {
     log,
     offer: handOffs.offer,
     onSettled({ claim_id }, result) {
+      // Of remote workers whoever answers them knows which of these are only repeats.
+      if (result === 'claim_lost' && held.get(claim_id)) meter?.staleWrites(1);
       held.drop(claim_id);
       freed();
-      if (result === 'claim_lost') meter?.staleWrites(1);
     },
     onBatch: (size) => meter?.settleBatch(size),
     onHandedOff: (claims) => void start(claims),

@@ -6,6 +6,7 @@ import type { Held, HeldSteps } from './held-steps.ts';
 import { type Loop, startLoop } from './loop.ts';
 
 const INTERVAL_MS = 1000;
+const FRESH_MS = 300;
 // Long enough that a burst of changes costs one look.
 const LOOK_MS = 30;
 
@@ -20,7 +21,8 @@ export function keepClaims(options: { store: Store; held: HeldSteps; ttlMs: numb
 
   const pass = async () => {
     const now = performance.now();
-    const old = held.all().filter((entry) => now - entry.extendedAt >= Math.min(INTERVAL_MS, ttlMs / 3));
+    // Those just claimed or extended are sure to be ours; all others are looked at in every pass.
+    const old = held.all().filter((entry) => now - entry.extendedAt >= Math.min(FRESH_MS, ttlMs / 3));
     const due = old.filter((entry) => now - entry.extendedAt >= ttlMs / 3);
     stopLost(await extendClaims(store, due.map(runningOf), ttlMs), due);
     for (const entry of due) entry.extendedAt = now;

@@ -91,6 +91,8 @@ export function addSettleRoutes(app: App, context: RouteContext): void {
           ? null
           : readAsk(body.claim, { pointer: '/claim', claimTtlMs, gone: goneSignal(reply) });
       const { data, handed } = await settleAll(context, body.outcomes, next);
+      const stale = data.filter(({ code }) => code === 'claim_lost').length;
+      if (stale > 0) context.staleWrites(stale);
       if (handed === null) return { data, claims: [] };
       return { data, claims: handed.handouts.map(claimBody), command: handed.command };
     },

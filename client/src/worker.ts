@@ -20,7 +20,15 @@ export class Worker {
   async start(): Promise<void> {
     if (this.#loop !== undefined) throw new Error('this worker was started before; make another one');
     const { onEvent = toConsole, handleSignals = true } = this.#options;
-    this.#loop = createWorkerLoop({ ...this.#options, name: this.name }, onEvent);
+    const emit = (event: WorkerEvent) => {
+      try {
+        onEvent(event);
+      } catch (error) {
+        // Who listens must not stop who works.
+        console.error(error);
+      }
+    };
+    this.#loop = createWorkerLoop({ ...this.#options, name: this.name }, emit);
     const letGo = handleSignals ? this.#stopBySignals(this.#loop) : () => {};
     await this.#loop.start().catch((error: unknown) => {
       letGo();
@@ -94,7 +102,7 @@ function defaultName(): string {
   return process === undefined ? 'worker' : `worker@${host ?? 'somewhere'}/${process.pid}`;
 }
 
-function checkOptions({ actions, concurrency = 1, prefetch = 0 }: WorkerOptions): void {
+function checkOptions({ actions, concurrency = 1, prefetch = 0, ttlMs = 1_000 }: WorkerOptions): void {
   const names = Object.keys(actions);
   if (names.length === 0) throw new TypeError('`actions` holds no action: there is nothing to offer');
   for (const name of names)
@@ -102,6 +110,8 @@ function checkOptions({ actions, concurrency = 1, prefetch = 0 }: WorkerOptions)
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new TypeError('`concurrency` is a whole number from 1');
   if (!Number.isInteger(prefetch) || prefetch < 0) throw new TypeError('`prefetch` is a whole number from 0');
+  if (!Number.isInteger(ttlMs) || ttlMs < 1_000 || ttlMs > 3_600_000)
+    throw new TypeError('`ttlMs` is a whole number from 1000 to 3600000');
 }
 
 function toConsole({ level, message }: WorkerEvent): void {

@@ -425,6 +425,7 @@ describe('a worker whose server', () => {
       { actions: {} },
       { actions: { a: 1 as never } },
       { actions: { a: () => 1 }, concurrency: 0 },
+      { actions: { a: () => 1 }, ttlMs: 10 },
     ])
       expect(() => new Worker({ server: proxy.url, ...bad })).toThrow(TypeError);
     proxy.decide = () => 'cut-before';

@@ -5,7 +5,7 @@ export interface Display {
   /** Whether it wants the steps, under `steps.data`. */
   includeSteps: boolean;
   /** The job has changed. */
-  show(job: Job, client: Client): Promise<void>;
+  show(job: Job, client: Client, signal: AbortSignal): Promise<void>;
   /** The server has fallen silent, or answers again. */
   silence(silent: boolean): void;
   /** Nothing more comes; with the job, if it is over. */

@@ -81,6 +81,8 @@ export function createFolderWorkers(options: FolderWorkerOptions): FolderWorkers
       } catch (error) {
         all.delete(worker);
         if (!(error instanceof HoldfastError)) throw error;
+        // Who serves something goes on with that; who serves nothing has come in vain.
+        if (serving.size === 0) throw error;
         refused.set(key, group);
         return onEvent({
           level: 'error',

@@ -49,6 +49,7 @@ export function runs<Options extends object, Arguments extends unknown[]>(
       const exit = await action(given, options, ...args);
       process.exitCode = typeof exit === 'number' ? exit : EXIT.succeeded;
     } catch (error) {
+      // Lines are told of files alone, which come first.
       process.exitCode = tellTrouble(error, output, typeof args[0] === 'string' ? args[0] : undefined);
     }
   });
@@ -87,7 +88,8 @@ export function timeoutOption(): Option {
 }
 
 function readDuration(text: string): number {
-  const read = parseDuration(text);
+  // As far as the timers of Node go: 24 days.
+  const read = parseDuration(text, { max: 24 * 86_400_000 });
   if (!read.ok) throw new InvalidArgumentError(read.message);
   return read.ms;
 }

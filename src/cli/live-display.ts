@@ -1,5 +1,5 @@
 import { createLogUpdate } from 'log-update';
-import type { Client, Job, Step } from '../../client/src/index.ts';
+import { type Client, isTerminal, type Job, type ListStepsQuery, type Step } from '../../client/src/index.ts';
 import type { Display } from './display.ts';
 import { showCounts, showJob } from './job-text.ts';
 import { type Output, paintStatus } from './output.ts';
@@ -31,8 +31,8 @@ export function createLiveDisplay(output: Output): Display {
   const timer = setInterval(redraw, REDRAW_MS);
   return {
     includeSteps: false,
-    show: async (job, client) => {
-      seen = { job, steps: await stepsToShow(client, job), at: performance.now() };
+    show: async (job, client, signal) => {
+      seen = { job, steps: await stepsToShow(client, job, signal), at: performance.now() };
       redraw();
     },
     silence: (now) => {
@@ -55,10 +55,13 @@ export async function stepsToName(client: Client, { id, steps }: Job): Promise<S
   return steps.failed === 0 ? [] : (await client.steps(id, { status: ['failed'], limit: 10 })).data;
 }
 
-async function stepsToShow(client: Client, { id, steps, status }: Job): Promise<Step[]> {
-  if (status === 'succeeded' || status === 'failed' || status === 'cancelled') return [];
-  if (steps.running > 0) return (await client.steps(id, { status: ['running'], limit: STEPS_SHOWN })).data;
-  return (await client.steps(id, { status: ['ready', 'waiting', 'pending'], limit: 3 })).data;
+async function stepsToShow(client: Client, { id, steps, status }: Job, signal: AbortSignal): Promise<Step[]> {
+  if (isTerminal(status)) return [];
+  const query: Partial<ListStepsQuery> =
+    steps.running > 0
+      ? { status: ['running'], limit: STEPS_SHOWN }
+      : { status: ['ready', 'waiting', 'pending'], limit: 3 };
+  return (await client.steps(id, query, { signal })).data;
 }
 
 function frame(output: Output, { job, steps, at }: Seen, silent: boolean): string {

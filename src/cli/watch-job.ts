@@ -25,7 +25,7 @@ export async function watchJob(given: Given, id: string, timeoutMs: number | und
     try {
       for await (const job of client.watch(id, { includeSteps: display.includeSteps, signal })) {
         last = job;
-        await display.show(job, client);
+        await display.show(job, client, signal);
         if (!isTerminal(job.status))
           await sleep(SHORTEST_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
@@ -61,7 +61,7 @@ export async function untilStopped<Result>(
   };
   const over = () =>
     stop.abort(new WaitOver(`the job ${what} after ${formatDuration(timeoutMs ?? 0)}; ${goesOn}`));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(over, Math.min(timeoutMs, 2 ** 31 - 1));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(over, timeoutMs);
   // Not `once`: when it alone is left, what restores the cursor ends the process before anything is said.
   process.on('SIGINT', interrupt);
   try {

@@ -282,7 +282,14 @@ describe('the other commands', () => {
       expect(stderr).toMatch(wrong[index]?.[1] as RegExp);
       expect(stderr).not.toMatch(/\n +at /);
     });
-    const help = await holdfast(['submit', '--help']);
+    const [help, served] = await Promise.all([
+      holdfast(['submit', '--help']),
+      holdfast(['serve'], { env: { PORT: 'nope' } }),
+    ]);
+    expect(served).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^holdfast cannot start: .*PORT/),
+    });
     expect(help).toMatchObject({ code: 0, stderr: '' });
     expect(help.stdout).toMatch(/Examples:\n {2}\$ holdfast submit job\.yaml/);
   });
@@ -290,8 +297,11 @@ describe('the other commands', () => {
   it('say with exit code 3 when no server answers, or something else does', async () => {
     const other = createServer((_, answer) => answer.end('<html>hello</html>')).listen(0);
     const { port } = other.address() as AddressInfo;
+    const gone = createServer().listen(0);
+    const { port: nobody } = gone.address() as AddressInfo;
+    await new Promise((closed) => gone.close(closed));
     const [silent, strange] = await Promise.all([
-      holdfast(['jobs', '--server', 'http://127.0.0.1:1', '--json']),
+      holdfast(['jobs', '--server', `http://127.0.0.1:${nobody}`, '--json']),
       holdfast(['jobs', '--server', `127.0.0.1:${port}`]),
     ]);
     other.close();

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { Client, Job } from '../../../client/src/index.ts';
+import type { Job } from '../../../client/src/index.ts';
 import { FORMATS, type Format, readDefinitionFile } from '../definition-file.ts';
 import { exitOfJob } from '../exit-codes.ts';
 import { type Given, LONG_PATIENCE_MS, runs, timeoutOption, withExamples } from '../given.ts';
@@ -46,26 +46,21 @@ async function submit(given: Given, options: Options, file: string): Promise<num
     throw new UsageError('--timeout is for --wait and --watch');
   const { body, contentType } = await readDefinitionFile(file, options.format);
   const { idempotencyKey } = options;
-  const client = given.connect(options.wait || options.watch ? { patienceMs: LONG_PATIENCE_MS } : {});
-  // Submitting itself answers at once or not at all: only who waits for a job that is stored has long patience.
   const job = await given
     .connect()
     .submit(body, { contentType, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
   if (job.warnings !== undefined && !output.json)
     output.note(['warning:', ...showEntries(job.warnings, file)].join('\n'));
   if (options.watch) return await watchJob(given, job.id, options.timeout);
-  if (options.wait) return await waitFor(given, client, job.id, options.timeout);
+  if (options.wait) return await waitFor(given, job.id, options.timeout);
   if (output.json) output.printJson(job);
   else output.print(job.id);
   return undefined;
 }
 
-async function waitFor(
-  { output }: Given,
-  client: Client,
-  id: string,
-  timeoutMs: number | undefined,
-): Promise<number> {
+async function waitFor(given: Given, id: string, timeoutMs: number | undefined): Promise<number> {
+  const { output } = given;
+  const client = given.connect({ patienceMs: LONG_PATIENCE_MS });
   const show = async (job: Job) => {
     if (output.json) output.printJson(job);
     else output.print(showJob(output, job, await stepsToName(client, job), Date.now()));

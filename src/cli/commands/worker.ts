@@ -97,8 +97,8 @@ async function untilTold(workers: FolderWorkers, say: (event: WorkerEvent) => vo
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('unhandledRejection', onRejection);
   try {
     await Promise.race([told.promise, workers.dismissed]);
-    await workers.stop(GRACE_MS);
   } finally {
+    await workers.stop(GRACE_MS);
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('unhandledRejection', onRejection);
   }
 }
@@ -110,7 +110,7 @@ function stackOf(error: unknown): string {
 /** A line for each event: for people with the time of day, as JSON with everything. */
 function reporter(output: Output): (event: WorkerEvent) => void {
   return ({ level, event, message, claim, error }) => {
-    const time = new Date().toISOString();
+    const time = new Date();
     if (output.json) {
       const about =
         claim === undefined ? {} : { job_id: claim.job_id, step: claim.step, attempt: claim.attempt };
@@ -118,7 +118,7 @@ function reporter(output: Output): (event: WorkerEvent) => void {
         error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) };
       return output.printJsonLine({ time, level, event, message, ...about, ...why });
     }
-    const text = `${time.slice(11, 19)}  ${message.split('\n').map(plain).join('\n')}`;
+    const text = `${time.toTimeString().slice(0, 8)}  ${message.split('\n').map(plain).join('\n')}`;
     const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : null;
     output.print(style === null ? text : output.paint(style, text));
   };

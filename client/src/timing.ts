@@ -54,7 +54,7 @@ export function soon(then: () => void): void {
 
 const TICK_MS = 200;
 /** What came in while this process stood still may be read a little later. */
-const STALE_MS = 2_000;
+const STALE_MS = 250;
 
 /**
  * Looks at the clock several times a second. `onTick` is called each time, `onJump` when the time of day has gone on

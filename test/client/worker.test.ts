@@ -292,12 +292,12 @@ describe('a worker that loses a claim', () => {
     let runs = 0;
     const block = ({ claim }: ActionContext) => {
       runs += 1;
-      const until = performance.now() + (claim.attempt === 1 ? 2_500 : 0);
+      const until = performance.now() + (claim.attempt === 1 ? 3_500 : 0);
       // Nothing else in this process goes on meanwhile.
       while (performance.now() < until);
       return claim.attempt;
     };
-    await start({ block }, { ttlMs: 1_000 });
+    await start({ block }, { ttlMs: 2_000 });
     const { id } = await client.submit({ name: 'stood-still', uses: 'block' });
     await client.wait(id, { timeoutMs: 20_000 });
     expect((await stepsOf(id))[0]).toMatchObject({ status: 'succeeded', attempt: 2, output: 2 });

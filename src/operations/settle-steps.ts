@@ -4,7 +4,7 @@ import { inTransaction } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import { type AttemptEnd, endAttempt } from '../domain/moves/end-attempt.ts';
 import { loadStepsAndDependents } from '../repositories/load-steps.ts';
-import { lockJobs } from '../repositories/lock-jobs.ts';
+import { findJobs, lockJobs } from '../repositories/lock-jobs.ts';
 import { addLoaded, advanceJobs, announce, type ClaimedStep, type HandOff } from './advance-jobs.ts';
 
 /** How one claimed attempt ended. */
@@ -90,9 +90,12 @@ async function settleTogether(
     const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
     const mine = outcomes.filter((outcome) => drafts.has(outcome.job_id));
     if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
-    const results = outcomes.map((outcome) =>
-      applyOutcome(drafts.get(outcome.job_id), outcome, options.mode),
-    );
+    // One that is gone would be tried again and again otherwise, and then waited for.
+    const left = options.mode === 'wait' ? [] : jobIds.filter((id) => !drafts.has(id));
+    const busy = new Set(left.length === 0 ? [] : await findJobs(tx, left));
+    const results = outcomes.map((outcome) => {
+      return busy.has(outcome.job_id) ? 'busy' : applyOutcome(drafts.get(outcome.job_id), outcome);
+    });
     const after = outcomes.map((outcome, index) =>
       results[index] === 'settled' ? stepAfter(drafts.get(outcome.job_id), outcome.ordinal) : null,
     );
@@ -103,15 +106,9 @@ async function settleTogether(
   return settlement;
 }
 
-function applyOutcome(
-  draft: JobDraft | undefined,
-  outcome: StepOutcome,
-  mode: 'wait' | 'skip',
-): SettleResult {
-  // A job that is gone and one that is locked look alike to `skip`; waiting tells them apart.
-  if (draft === undefined) return mode === 'skip' ? 'busy' : 'claim_lost';
-  const step = draft.steps.get(outcome.ordinal);
-  if (step?.status !== 'running' || step.claim_id !== outcome.claim_id) return 'claim_lost';
+function applyOutcome(draft: JobDraft | undefined, outcome: StepOutcome): SettleResult {
+  const step = draft?.steps.get(outcome.ordinal);
+  if (!draft || step?.status !== 'running' || step.claim_id !== outcome.claim_id) return 'claim_lost';
   endAttempt(draft, step, outcome.end, Math.random());
   return 'settled';
 }

@@ -27,6 +27,13 @@ export async function lockJobs(tx: Tx, ids: readonly string[], mode: 'wait' | 's
   return lockJobsWhere(tx, sql`id = any(${sql.val([...ids])}::uuid[])`, mode);
 }
 
+/** Which of these jobs there are, whoever holds them. */
+export async function findJobs(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from job where id = any(${sql.val([...ids])}::uuid[])`.execute(tx);
+  return rows.map((row) => row.id);
+}
+
 /** As `lockJobs`, for jobs chosen by a condition on `job` (a condition, not the steps: they are read later). */
 export async function lockJobsWhere(
   tx: Tx,

@@ -92,14 +92,22 @@ function grant(
   return takers.all();
 }
 
+/** What all of them want together: a thousand workers of one program want the same. */
 function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {
-  return requests.flatMap(({ uses, queues, remote }) =>
-    uses.flatMap((one) => {
+  const wanted = new Map<string, Wanted>();
+  for (const { uses, queues, remote } of requests) {
+    for (const one of uses) {
       // One more than a remote worker may get shows whether its next steps may go from hand to hand.
       const max = remote === undefined ? one.max : one.max + 1;
-      return (queues ?? [null]).map((queue) => ({ uses: one.uses, max, queue }));
-    }),
-  );
+      for (const queue of queues ?? [null]) {
+        const name = `${one.uses} ${queue ?? ''}`;
+        const others = wanted.get(name);
+        if (others) others.max += max;
+        else wanted.set(name, { uses: one.uses, max, queue });
+      }
+    }
+  }
+  return [...wanted.values()];
 }
 
 async function lockSomeJobs(tx: Tx, wanted: readonly Wanted[]): Promise<LockedJob[]> {

@@ -71,9 +71,9 @@ export async function pickReadySteps(
 
 const WANTED_KINDS = { queue: 'text', uses: 'text', max: 'int4' } as const;
 
-// The (queue, action) pairs to look at, each with one index probe. Where any queue will do, those that have ready steps
-// are found by hopping over the index, one probe a queue. Beyond the limit chance decides, so that every pair has its
-// day.
+// The (queue, action) pairs to look at: those that have a ready step, one index probe each. Where any queue will do,
+// those that have ready steps are found by hopping over the index, one probe a queue. Beyond the limit chance decides,
+// so that every pair has its day.
 function lanes(wanted: readonly Wanted[]): RawBuilder<unknown> {
   return sql`wanted as materialized (select * from ${bulkRows('w', WANTED_KINDS, wanted)}),
   lane (queue) as (
@@ -86,7 +86,10 @@ function lanes(wanted: readonly Wanted[]): RawBuilder<unknown> {
       select queue, uses, max from wanted where queue is not null
       union all
       select l.queue, w.uses, w.max from wanted w cross join lane l where w.queue is null and l.queue is not null
-    ) p group by queue, uses order by random() limit ${sql.lit(LIMITS.claimPairs)}
+    ) p cross join lateral (
+      select 1 from step s where s.status = 'ready' and s.queue = p.queue and s.uses = p.uses limit 1
+    ) ready
+    group by queue, uses order by random() limit ${sql.lit(LIMITS.claimPairs)}
   )`;
 }
 

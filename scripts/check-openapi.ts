@@ -14,6 +14,7 @@ import { report } from './check-tree.ts';
 const NOBODY = {
   claim: () => Promise.reject(new Error('nobody claims here')),
   settle: () => Promise.reject(new Error('nobody settles here')),
+  tell: () => {},
 };
 
 /** The document as a server with this version would serve it. Needs no database: none is asked. */

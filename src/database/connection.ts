@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { sqlState } from './sql-state.ts';
 import type { Tables } from './tables.ts';
 
 /** Where the database is: a URL from the operator, or the parts that the embedded server gives. */
@@ -25,6 +26,7 @@ export type SessionTimeouts = { lock: number; idleInTransaction: number; stateme
 const ENGINE_TIMEOUTS: SessionTimeouts = { lock: 2_000, idleInTransaction: 2_000, statement: 30_000 };
 
 const INT8 = 20;
+const READ_ONLY = '25006';
 
 // bigint columns here are counters and byte offsets, far below 2^53; the driver's strings would only be cast.
 // Kept on the pool instead of in the driver's global table, so that importing this file changes nothing else.
@@ -39,6 +41,8 @@ const typeParsers: pg.CustomTypesConfig = {
  */
 export function createPool(settings: PoolSettings): pg.Pool {
   const timeouts = { ...ENGINE_TIMEOUTS, ...settings.timeouts };
+  // A session that was opened while the database could not be written may stay so when that is over.
+  const readOnly = new WeakSet<pg.ClientBase>();
   const pool = new pg.Pool({
     ...addressOf(settings.connection),
     max: settings.max,
@@ -51,12 +55,15 @@ export function createPool(settings: PoolSettings): pg.Pool {
       // The pool listens to idle connections alone: the loss of one that is lent out would end the process. Whoever
       // has it learns of the loss by the statement that fails.
       client.on('error', () => {});
-      prepareStatements(client);
+      prepareStatements(client, () => readOnly.add(client));
       return setTimeouts(client, timeouts);
     },
   });
   // Without a listener the loss of an idle connection ends the process.
   pool.on('error', (error) => settings.onError?.(error));
+  pool.on('release', (_error, client) => {
+    if (readOnly.has(client)) void (client as unknown as pg.Client).end().catch(() => {});
+  });
   return pool;
 }
 
@@ -98,13 +105,25 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
-/** Lets the client prepare each statement with parameters once a session; neither Kysely nor the driver does so. */
-function prepareStatements(client: pg.ClientBase): void {
+/**
+ * Lets the client prepare each statement with parameters once a session; neither Kysely nor the driver does so. Told by
+ * each refusal to write when the session is read-only.
+ */
+function prepareStatements(client: pg.ClientBase, onReadOnly: () => void): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const watched = (result: unknown) => {
+    if (result instanceof Promise)
+      result.catch((error) => {
+        if (sqlState(error) === READ_ONLY) onReadOnly();
+      });
+    return result;
+  };
   const prepared = (text: unknown, values: unknown, ...rest: unknown[]) => {
     const name =
       typeof text === 'string' && Array.isArray(values) && values.length > 0 ? nameOf(text) : undefined;
-    return name === undefined ? query(text, values, ...rest) : query({ name, text, values }, ...rest);
+    return watched(
+      name === undefined ? query(text, values, ...rest) : query({ name, text, values }, ...rest),
+    );
   };
   client.query = prepared as typeof client.query;
 }

@@ -37,6 +37,8 @@ export interface ClaimDesk {
     outcomes: readonly StepOutcome[],
     next: ClaimAsk | null,
   ): Promise<{ results: (StepAfter | 'claim_lost')[]; handed: Handed | null }>;
+  /** A worker was told something: its requests that wait here are answered. */
+  tell(workerId: string, command: 'drain' | 'stop'): void;
 }
 
 /** Reads a request for claims; `pointer` is where it stands in the body. */

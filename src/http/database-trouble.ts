@@ -9,8 +9,9 @@ const SYSTEM_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
-// Too many connections; cancelled by a timeout; lock not available; the server stops, crashed or starts.
-const SQL_STATES = new Set(['57014', '55P03', '40P01', '40001', '25P03', '57P01', '57P02', '57P03']);
+// Cancelled by a timeout; lock not available; a deadlock; idle for too long; read-only, as a standby is, or one whose
+// disk is full; the server stops, crashed or starts.
+const SQL_STATES = new Set(['57014', '55P03', '40P01', '40001', '25P03', '25006', '57P01', '57P02', '57P03']);
 const MESSAGES = [
   'connection terminated',
   'timeout exceeded when trying to connect',

@@ -15,12 +15,13 @@ export async function logRequest(request: FastifyRequest, reply: FastifyReply): 
   const path = pathOf(request.url);
   const ms = Math.round(reply.elapsedTime);
   const { id } = (request.params ?? {}) as { id?: string };
+  const ofJob = request.routeOptions.url?.startsWith('/v1/jobs/') === true;
   const fields = {
     method,
     url: path,
     status: reply.statusCode,
     ms,
-    ...(id === undefined ? {} : { job_id: id }),
+    ...(ofJob && id !== undefined ? { job_id: id } : {}),
     ...(reply.loggedJobId === null ? {} : { job_id: reply.loggedJobId }),
     ...(reply.problemCode === null ? {} : { code: reply.problemCode }),
   };

@@ -108,7 +108,8 @@ function unknownName(error: ErrorObject, unknown: string): string {
 
 function describe(error: ErrorObject, missing: string): string {
   const { properties } = error.parentSchema as { properties?: Record<string, { description?: string }> };
-  return properties?.[missing]?.description ?? 'give it';
+  const description = properties?.[missing]?.description ?? 'give it';
+  return description.charAt(0).toLowerCase() + description.slice(1);
 }
 
 function expectation(error: ErrorObject): string {

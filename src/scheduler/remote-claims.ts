@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Store } from '../database/store.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
@@ -36,10 +37,13 @@ export interface RemoteClaims {
     outcomes: readonly StepOutcome[],
     next: RemoteRequest | null,
   ): Promise<{ results: (StepAfter | 'claim_lost')[]; handed: Handed | null }>;
+  /** Takes note of what a worker is told from now on: its requests that wait here are answered. */
+  tell(workerId: string, command: 'drain' | 'stop'): void;
 }
 
 // Whoever asks for more than this long while the database is away is told so; the outcome is kept and tried again.
 const SETTLE_MS = 10_000;
+const REST_MS = 1_000;
 
 export function createRemoteClaims(options: {
   store: Store;
@@ -65,7 +69,11 @@ export function createRemoteClaims(options: {
       throw new AppError('shutting_down', 'this server is shutting down; ask again, or ask another one');
     }
     const worker = await known.get(request.workerId);
-    if (worker.command !== 'run') return { handouts: [], command: worker.command };
+    if (worker.command !== 'run') {
+      // Whoever does not heed what it is told asks again and again; it need not do so as fast as it can.
+      await rest(Math.min(request.waitMs, REST_MS), { signal: request.gone });
+      return { handouts: [], command: worker.command };
+    }
     const deadline = performance.now() + request.waitMs;
     const ask: Ask = {
       ...request,
@@ -145,6 +153,10 @@ export function createRemoteClaims(options: {
 
   return {
     claim,
+    tell(workerId, command) {
+      known.told(workerId, command);
+      asks.tell(workerId, command);
+    },
     async settle(outcomes, next) {
       if (writing.size + outcomes.length > LIMITS.outcomesWaiting) throw tooMany();
       const taker = next === null || outcomes.length === 0 ? null : await takerFor(next);
@@ -168,10 +180,15 @@ function tooMany(): AppError {
   return new AppError('too_many_waiting', detail);
 }
 
+async function rest(ms: number, options: { signal: AbortSignal }): Promise<void> {
+  // Who has left rests no longer.
+  await setTimeout(ms, undefined, options).catch(() => {});
+}
+
 async function inTime<Result>(promise: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    timer = globalThis.setTimeout(() => {
       const detail =
         'the database does not take the outcome now; it is kept and tried again, and sending it again is harmless';
       reject(new AppError('database_unavailable', detail));

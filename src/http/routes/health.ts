@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { Health, type HealthBody, type HealthCheckBody, Probe } from '../../contract/health.ts';
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
-import { readJobsCount } from '../../repositories/read-health.ts';
+import { type DatabaseHealth, readHealth } from '../../repositories/read-health.ts';
 import { answers } from '../answers.ts';
 import type { App, RouteContext } from '../context.ts';
 
@@ -55,14 +55,14 @@ const healthSchema = {
 
 /** `GET /health`, `/livez` and `/readyz`. */
 export function addHealthRoutes(app: App, { store }: RouteContext, facts: HealthFacts): void {
-  const countJobs = (request: FastifyRequest) => () =>
-    readJobsCount(store.db).catch((error: unknown) => {
+  const askDatabase = (request: FastifyRequest) => () =>
+    readHealth(store.db).catch((error: unknown) => {
       request.log.warn({ err: error }, 'the database did not answer');
       return null;
     });
 
   app.get('/health', { schema: healthSchema }, async (request, reply) => {
-    const body = await checkHealth(countJobs(request), facts);
+    const body = await checkHealth(askDatabase(request), facts);
     return reply.code(body.status === 'ok' ? 200 : 503).send(body);
   });
 
@@ -75,23 +75,27 @@ export function addHealthRoutes(app: App, { store }: RouteContext, facts: Health
     'Fails while it starts or stops.',
   );
   app.get('/readyz', { schema: ready }, async (request, reply) => {
-    const ok = facts.isReady() && (await answersInTime(countJobs(request))) !== null;
+    const health = facts.isReady() ? await answersInTime(askDatabase(request)) : null;
+    const ok = health?.read_only === false;
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable' });
   });
 }
 
-async function checkHealth(countJobs: () => Promise<number | null>, facts: HealthFacts): Promise<HealthBody> {
-  const jobs_count = await answersInTime(countJobs);
-  const ok = jobs_count !== null;
+async function checkHealth(
+  askDatabase: () => Promise<DatabaseHealth | null>,
+  facts: HealthFacts,
+): Promise<HealthBody> {
+  const health = await answersInTime(askDatabase);
+  const ok = health?.read_only === false;
   const ready = facts.isReady();
   const checks: HealthBody['checks'] = {
-    database: { ok, detail: ok ? 'it answers' : `it did not answer within ${DATABASE_MS} ms` },
+    database: { ok, detail: detailOf(health) },
     server: { ok: ready, detail: ready ? 'it takes requests' : 'it is starting or shutting down' },
     ...facts.checks?.(),
   };
   return {
     status: Object.values(checks).every((check) => check.ok) ? 'ok' : 'unavailable',
-    jobs_count,
+    jobs_count: health?.jobs_count ?? null,
     database: { ...facts.database, ok },
     version: facts.version,
     uptime_ms: Math.max(0, Date.now() - facts.startedAt),
@@ -99,8 +103,13 @@ async function checkHealth(countJobs: () => Promise<number | null>, facts: Healt
   };
 }
 
+function detailOf(health: DatabaseHealth | null): string {
+  if (health === null) return `it did not answer within ${DATABASE_MS} ms`;
+  return health.read_only ? 'it answers, but cannot be written' : 'it answers';
+}
+
 // A database that hangs must not make health hang: null then.
-async function answersInTime(ask: () => Promise<number | null>): Promise<number | null> {
+async function answersInTime(ask: () => Promise<DatabaseHealth | null>): Promise<DatabaseHealth | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, DATABASE_MS, null);

@@ -132,7 +132,7 @@ const removeSchema = {
 };
 
 /** `POST` and `GET /v1/workers`, `GET` and `DELETE /v1/workers/{id}`, `POST /v1/workers/{id}/drain`. */
-export function addWorkerRoutes(app: App, { store, claimTtlMs }: RouteContext): void {
+export function addWorkerRoutes(app: App, { store, desk, claimTtlMs }: RouteContext): void {
   const config = { bodyIsOptional: true };
 
   app.post('/v1/workers', { schema: registerSchema }, async ({ body }, reply) => {
@@ -161,12 +161,14 @@ export function addWorkerRoutes(app: App, { store, claimTtlMs }: RouteContext): 
   app.post('/v1/workers/:id/drain', { schema: drainSchema, config }, async ({ params }) => {
     const id = workerIdOf(params);
     await drainWorker(store, id);
+    desk.tell(id, 'drain');
     return workerBody(await findWorker(store, id));
   });
 
   app.delete('/v1/workers/:id', { schema: removeSchema, config }, async ({ params }) => {
     const id = workerIdOf(params);
     const { released, left } = await removeWorker(store, id);
+    desk.tell(id, 'stop');
     return { message: messageOf(id, released, left), worker_id: id, released };
   });
 }

@@ -2,7 +2,7 @@
 # A Holdfast worker in bash, curl and jq: worker.sh [SERVER [NAME]]. TTL=10s: how long its claims hold unextended.
 # An action is a function do-NAME: `with` on stdin, output on stdout, both JSON; log on stderr; 65: do not try again.
 set -um # -m: what runs in the background leads a process group, and ends with all that it started
-server=${1:-${HOLDFAST_SERVER:-http://localhost:3000}} name=${2:-bash@$HOSTNAME} state=run
+server=${1:-${HOLDFAST_SERVER:-http://localhost:3000}} name=${2:-bash@$HOSTNAME} state=run poll=
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT && cd "$dir" || exit 1
 
 do-word-count() { jq '{words: [.text | scan("\\S+")] | length, step: env.STEP, worker: env.WORKER}' || return 65; }

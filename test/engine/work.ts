@@ -37,13 +37,18 @@ export function loose(count: number): Record<string, string[]> {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`s${i}`, []]));
 }
 
-/** Claims as many ready steps as asked for, for a worker of its own unless one is named. */
-export async function claim(store: Store, max: number, workerId: string = uuid()): Promise<ClaimedStep[]> {
+/** Claims as many ready steps of an action as asked for, for a worker of its own unless one is named. */
+export async function claim(
+  store: Store,
+  max: number,
+  workerId: string = uuid(),
+  uses = 'value',
+): Promise<ClaimedStep[]> {
   let room = max;
   const [grants] = await claimSteps(store, [
     {
       workerId,
-      uses: [{ uses: 'value', max }],
+      uses: [{ uses, max }],
       queues: null,
       ttlMs: 60_000,
       accept: () => {

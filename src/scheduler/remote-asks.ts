@@ -45,13 +45,20 @@ interface Waiting {
   /** The desk is looking on its behalf. */
   open: boolean;
   looked: boolean;
+  /** What its worker was told while the desk was looking. */
+  told: 'drain' | 'stop' | null;
+  /** How often in a row the row of its worker was held by somebody else, and until when that is no reason to end. */
+  busy: { times: number; until: number } | null;
   error: unknown;
   end(end: AskEnd): void;
   reject(error: unknown): void;
 }
 
-// The row of its worker is held for the length of a transaction.
+// The row of its worker is held for the length of a transaction; when it is for longer, looks come less often. Nobody
+// is told that there is nothing before this was seen, unless it takes too long.
 const BUSY_MS = 5;
+const BUSY_MOST_MS = 80;
+const BUSY_PATIENCE_MS = 1_000;
 
 /** Keeps the asks of remote workers until the desk has something for them. `wake` asks the desk to look. */
 export function createRemoteAsks(wake: () => void): RemoteAsks {
@@ -61,7 +68,7 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
   const timeOver = (one: Waiting) => {
     one.over = true;
     // What the desk is about to grant must not be left behind, and everybody gets at least one look.
-    if (one.open || !(one.looked || ended)) return;
+    if (one.open || !(ended || (one.looked && one.busy === null))) return;
     if (one.error === null) one.end('nothing');
     else one.reject(one.error);
   };
@@ -84,11 +91,13 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
         one.open = false;
         one.looked = true;
         one.error = null;
+        if (grants !== 'busy') one.busy = null;
         return answer(one, grants);
       },
       failed(error) {
         one.open = false;
         one.looked = true;
+        one.busy = null;
         one.error = error;
         // The answer may have got lost after the commit: whether they are ours shows when they are loaded.
         if (granted.length > 0) one.end({ claims: granted, more: true });
@@ -98,11 +107,22 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
   };
 
   const answer = (one: Waiting, grants: Grants): number | undefined => {
-    if (typeof grants === 'string' && grants !== 'busy') one.end(grants);
-    else if (grants !== 'busy' && grants.claims.length > 0) one.end(grants);
+    const nothing = grants === 'busy' || (typeof grants === 'object' && grants.claims.length === 0);
+    if (nothing && one.told !== null) one.end(one.told);
+    else if (grants === 'busy') return waitForRow(one);
+    else if (!nothing) one.end(grants);
     else if (one.over || one.ask.gone.aborted) one.end('nothing');
-    else return grants === 'busy' ? BUSY_MS : undefined;
     return undefined;
+  };
+
+  const waitForRow = (one: Waiting): number | undefined => {
+    one.busy ??= { times: 0, until: performance.now() + BUSY_PATIENCE_MS };
+    if (ended || one.ask.gone.aborted || (one.over && performance.now() > one.busy.until)) {
+      one.end('nothing');
+      return undefined;
+    }
+    one.busy.times += 1;
+    return Math.min(BUSY_MOST_MS, BUSY_MS * one.busy.times);
   };
 
   const begin = (ask: Ask): Promise<AskEnd> =>
@@ -117,6 +137,8 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
         over: ask.waitMs <= 0,
         open: false,
         looked: false,
+        told: null,
+        busy: null,
         error: null,
         end(end) {
           finished();
@@ -143,7 +165,11 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
     },
     workers: () => [...new Set([...waiting].map(({ ask }) => ask.workerId))],
     tell(workerId, command) {
-      for (const one of waiting) if (one.ask.workerId === workerId && !one.open) one.end(command);
+      for (const one of waiting) {
+        if (one.ask.workerId !== workerId) continue;
+        if (one.open) one.told = command;
+        else one.end(command);
+      }
     },
     count: () => waiting.size,
     end() {

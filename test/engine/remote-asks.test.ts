@@ -65,4 +65,30 @@ describe('requests for claims that wait', () => {
     again?.failed(new Error('away'));
     await expect(patient).rejects.toThrow('away');
   });
+
+  it('do not take the held row of their worker for an empty queue, but for so long only', async () => {
+    const asks = createRemoteAsks(() => {});
+    const waiting = asks.wait(ask({ waitMs: 0 }));
+    let pauses = 0;
+    for (let total = 0; asks.count() > 0; pauses += 1) {
+      const [open] = asks.open();
+      const pause = open?.done('busy') ?? 0;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      total += pause;
+      expect(total).toBeLessThan(2_000);
+    }
+    expect(await waiting).toBe('nothing');
+    expect(pauses).toBeLessThan(40);
+  });
+
+  it('hear what their worker was told while the desk was looking', async () => {
+    const asks = createRemoteAsks(() => {});
+    const [first, second] = [asks.wait(ask()), asks.wait(ask())];
+    const [one, other] = asks.open();
+    asks.tell('w', 'drain');
+    one?.done({ claims: [], more: false });
+    other?.done({ claims: claims(1), more: false });
+    expect(await first).toBe('drain');
+    expect(await second).toMatchObject({ claims: claims(1) });
+  });
 });

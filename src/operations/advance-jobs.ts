@@ -4,6 +4,7 @@ import { addSteps, type JobDraft, type StepState } from '../domain/moves/draft.t
 import { finishJob } from '../domain/moves/finish-job.ts';
 import { type ClaimTerms, grantClaim, promoteHeld, room } from '../domain/moves/hold.ts';
 import { failFast, mustFailFast, propagate } from '../domain/moves/propagate.ts';
+import { readRequestingWorkers } from '../repositories/claim-requests.ts';
 import {
   type LoadedStep,
   loadAllSteps,
@@ -24,8 +25,13 @@ export interface ClaimedStep {
 
 /** An offer to run steps that a change promotes, in the same transaction: a chain then costs one commit a step. */
 export interface HandOff {
-  /** Who takes the step, and on what terms; null leaves it in the queue. Called once a promoted step, in order. */
-  take(step: StepState, jobId: string): ClaimTerms | null;
+  /** Ids of the remote workers that would take some; absent: none would. */
+  workers?: readonly string[];
+  /**
+   * Who takes the step, and on what terms; null leaves it in the queue. Called once a promoted step, in order.
+   * `leaving`: those of the workers that have been drained or removed, and are given nothing.
+   */
+  take(step: StepState, jobId: string, leaving: ReadonlySet<string>): ClaimTerms | null;
   /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
   granted?: (claim: ClaimedStep, terms: ClaimTerms) => void;
 }
@@ -48,12 +54,9 @@ export async function advanceJobs(
   await failFastJobs(tx, drafts);
   await propagateAll(tx, drafts);
   await addHeldSteps(tx, drafts, options.loadHeld ?? false);
-  const claims: ClaimedStep[] = [];
-  for (const draft of drafts) {
-    promoteHeld(draft);
-    if (options.handOff) claims.push(...handOffPromoted(draft, options.handOff));
-    finishJob(draft);
-  }
+  for (const draft of drafts) promoteHeld(draft);
+  const claims = options.handOff ? await handOffPromoted(tx, drafts, options.handOff) : [];
+  for (const draft of drafts) finishJob(draft);
   await saveDrafts(tx, drafts);
   return claims;
 }
@@ -95,16 +98,33 @@ async function addHeldSteps(tx: Tx, drafts: readonly JobDraft[], all: boolean): 
   if (wanted.length > 0) addLoaded(drafts, await loadHeldSteps(tx, wanted));
 }
 
-function handOffPromoted(draft: JobDraft, handOff: HandOff): ClaimedStep[] {
+async function handOffPromoted(
+  tx: Tx,
+  drafts: readonly JobDraft[],
+  handOff: HandOff,
+): Promise<ClaimedStep[]> {
+  const promoting = drafts.filter(({ promoted, job, now }) => promoted.length > 0 && job.deadline_at > now);
+  if (promoting.length === 0) return [];
+  const leaving = await findLeaving(tx, handOff.workers ?? []);
   const claims: ClaimedStep[] = [];
-  for (const step of draft.promoted) {
-    const terms = draft.job.deadline_at <= draft.now ? null : handOff.take(step, draft.job.id);
-    if (terms === null) continue;
-    const claim = claimInDraft(draft, step, terms);
-    handOff.granted?.(claim, terms);
-    claims.push(claim);
+  for (const draft of promoting) {
+    for (const step of draft.promoted) {
+      const terms = handOff.take(step, draft.job.id, leaving);
+      if (terms === null) continue;
+      const claim = claimInDraft(draft, step, terms);
+      handOff.granted?.(claim, terms);
+      claims.push(claim);
+    }
   }
   return claims;
+}
+
+/** Whoever removes a worker waits for the job of an outcome of its: what is handed off in exchange is seen then. */
+async function findLeaving(tx: Tx, workers: readonly string[]): Promise<ReadonlySet<string>> {
+  if (workers.length === 0) return new Set();
+  const rows = await readRequestingWorkers(tx, workers);
+  const working = new Set(rows.filter(({ command }) => command === 'run').map(({ id }) => id));
+  return new Set(workers.filter((id) => !working.has(id)));
 }
 
 /** Grants a fresh claim on a ready step of the draft. */

@@ -1,4 +1,5 @@
 import type { Store } from '../database/store.ts';
+import type { ClaimKey } from '../domain/claim-id.ts';
 import type { StoredError } from '../domain/errors.ts';
 import { renderTemplate } from '../domain/expression/evaluate.ts';
 import type { Json } from '../domain/json.ts';
@@ -29,7 +30,7 @@ export async function handOut(
 /** Loads what claimed steps need to run at a remote worker. Claims that are no longer valid are left out. */
 export async function handOutRemote(
   store: Store,
-  claims: readonly ClaimedStep[],
+  claims: readonly ClaimKey[],
 ): Promise<(RemoteHandout & { rendered: Rendered })[]> {
   return renderAll(store, await loadRemoteHandouts(store.db, claims));
 }

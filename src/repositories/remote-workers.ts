@@ -19,9 +19,6 @@ export type WorkerCommand = 'run' | 'drain' | 'stop';
 export interface LockedWorker {
   id: string;
   command: WorkerCommand;
-  uses: string[];
-  /** Null: every queue. */
-  queues: string[] | null;
 }
 
 // Signs of life come with every request; to write each of them would be a commit a request.
@@ -47,12 +44,12 @@ export async function insertWorker(tx: Tx, id: string, worker: RemoteWorker): Pr
 }
 
 /**
- * Locks remote workers in the order of their ids, before any job, and reads what they may take: a worker that is being
- * removed then gets nothing. Left out are ids of no remote worker, and those that somebody else holds at this moment.
+ * Locks remote workers and reads what they are told: one that is being removed then gets nothing. Never waits, because
+ * jobs are locked already. Left out are ids of no remote worker, and those that somebody else holds at this moment.
  */
 export async function lockWorkers(tx: Tx, ids: readonly string[]): Promise<LockedWorker[]> {
   const { rows } = await sql<LockedWorker>`
-    select id, command, uses, queues from worker
+    select id, command from worker
     where id = any(${sql.val([...ids])}::uuid[]) and kind = 'remote'
     order by id for no key update skip locked`.execute(tx);
   return rows;

@@ -23,6 +23,8 @@ export interface DispatchSettings {
   /** Null: every queue. */
   queues: readonly string[] | null;
   claimTtlMs: number;
+  /** How long remote workers wait for the commit of outcomes before they are told that these are kept. */
+  patienceMs?: number;
 }
 
 /** Where steps go out and outcomes come in, for the server's own pool and for remote workers. */
@@ -80,7 +82,10 @@ export function startDispatch(options: {
   const keeper = keepClaims({ store: vital, held, ttlMs: settings.claimTtlMs, log });
 
   return {
-    remote: createRemoteClaims({ store, settler, asks, known, onAnswered: (ms) => meter?.claimWait(ms) }),
+    remote: createRemoteClaims({
+      ...{ store, settler, asks, known, patienceMs: settings.patienceMs },
+      onAnswered: (ms) => meter?.claimWait(ms),
+    }),
     waiting: asks.count,
     async stop(graceMs) {
       pool.close();

@@ -10,6 +10,8 @@ export const LONGEST_CHAIN = 16;
 /** A remote worker that settles and asks for its next steps in the same call. */
 export interface RemoteTaker {
   terms: ClaimTerms;
+  /** False: nobody waits for an answer any more that could hold steps. */
+  open: boolean;
   /** Whether it takes this step besides the claims that it has got already. */
   takes(step: StepState): boolean;
   /** What it was given, in whatever try: whether that was committed shows when it is loaded. */
@@ -91,8 +93,9 @@ export function createHandOffs(options: {
         giveBack();
         granted = [];
         return {
-          take(step, jobId) {
-            const taker = takers.find((one) => one.takes(step));
+          workers: [...new Set(takers.map(({ terms }) => terms.claimed_by))],
+          take(step, jobId, leaving) {
+            const taker = takers.find((one) => !leaving.has(one.terms.claimed_by) && one.takes(step));
             return taker?.terms ?? takeMyself(step, jobId);
           },
           granted(claim, to) {

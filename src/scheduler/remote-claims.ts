@@ -1,16 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Store } from '../database/store.ts';
+import type { ClaimKey } from '../domain/claim-id.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
-import { LIMITS } from '../domain/limits.ts';
+import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { termsOf } from '../operations/claim-request.ts';
 import { handOutRemote, type RemoteHandout } from '../operations/hand-out.ts';
 import { findGivenClaims, type RequestingWorker } from '../operations/see-workers.ts';
-import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import type { StepOutcome } from '../operations/settle-steps.ts';
 import { LONGEST_CHAIN, type RemoteTaker } from './hand-offs.ts';
 import type { KnownWorkers } from './known-workers.ts';
 import type { Ask, RemoteAsks } from './remote-asks.ts';
+import { createRemoteOutcomes, type RemoteResult } from './remote-outcomes.ts';
 import type { Settler } from './settler.ts';
 
 /** What a remote worker asks for; what is absent of `uses` and `queues` is as it was registered. */
@@ -36,13 +38,11 @@ export interface RemoteClaims {
   settle(
     outcomes: readonly StepOutcome[],
     next: RemoteRequest | null,
-  ): Promise<{ results: (StepAfter | 'claim_lost')[]; handed: Handed | null }>;
+  ): Promise<{ results: RemoteResult[]; handed: Handed | null }>;
   /** Takes note of what a worker is told from now on: its requests that wait here are answered. */
   tell(workerId: string, command: 'drain' | 'stop'): void;
 }
 
-// Whoever asks for more than this long while the database is away is told so; the outcome is kept and tried again.
-const SETTLE_MS = 10_000;
 const REST_MS = 1_000;
 
 export function createRemoteClaims(options: {
@@ -50,10 +50,13 @@ export function createRemoteClaims(options: {
   settler: Settler;
   asks: RemoteAsks;
   known: KnownWorkers;
+  /** How long whoever sends outcomes waits for their commit before it is told that they are kept; 10 s when absent. */
+  patienceMs?: number | undefined;
   /** Told how long each request for claims took. */
   onAnswered?: (ms: number) => void;
 }): RemoteClaims {
   const { store, settler, asks, known } = options;
+  const outcomes = createRemoteOutcomes(settler, options.patienceMs);
 
   const claim = async (request: RemoteRequest): Promise<Handed> => {
     const since = performance.now();
@@ -70,9 +73,10 @@ export function createRemoteClaims(options: {
     }
     const worker = await known.get(request.workerId);
     if (worker.command !== 'run') {
+      const told = await leave(request, worker.command);
       // Whoever does not heed what it is told asks again and again; it need not do so as fast as it can.
-      await rest(Math.min(request.waitMs, REST_MS), { signal: request.gone });
-      return { handouts: [], command: worker.command };
+      if (told.handouts.length === 0) await rest(Math.min(request.waitMs, REST_MS), { signal: request.gone });
+      return told;
     }
     const deadline = performance.now() + request.waitMs;
     const ask: Ask = {
@@ -80,45 +84,62 @@ export function createRemoteClaims(options: {
       uses: request.uses ?? worker.uses,
       queues: request.queues ?? worker.queues,
     };
-    let repeated = request.requestId === null;
-    for (;;) {
-      // One look first: only when it brings nothing is it worth asking whether this is a repeat.
-      const waitMs = repeated ? Math.max(0, deadline - performance.now()) : 0;
+    // One look first: only when it brings nothing is it worth asking whether this is a repeat.
+    for (let waitMs = request.requestId === null ? request.waitMs : 0; ; ) {
       const end = await asks.wait({ ...ask, waitMs });
-      if (end === 'drain' || end === 'stop') return { handouts: [], command: known.told(worker.id, end) };
-      if (typeof end === 'object') {
-        known.served(worker.id, !end.more);
-        const handouts = await handOver(end.claims, ask.gone);
-        if (handouts.length > 0) return { handouts, command: 'run' };
-      } else {
-        known.served(worker.id, true);
-        if (request.requestId !== null && (end === 'served' || !repeated)) {
-          const given = await findGivenClaims(store, worker.id, request.requestId);
-          const handouts = await handOver(given, ask.gone);
-          if (handouts.length > 0) return { handouts, command: 'run' };
-        }
-      }
-      const over = repeated && performance.now() >= deadline;
-      repeated = true;
-      if (over || ask.gone.aborted || asks.haveEnded()) return { handouts: [], command: 'run' };
+      if (end === 'drain' || end === 'stop') return leave(request, known.told(worker.id, end));
+      if (end !== 'served') known.served(worker.id, end === 'nothing' || !end.more);
+      // Also at the end of a wait: meanwhile another copy of the request may have been given something elsewhere.
+      const claims = typeof end === 'object' ? end.claims : await givenTo(request);
+      const handouts = await handOver(claims, request);
+      waitMs = deadline - performance.now();
+      const over = waitMs <= 0 || request.gone.aborted || asks.haveEnded();
+      if (handouts.length > 0 || over) return { handouts, command: 'run' };
     }
   };
 
-  /** Loads what goes out. A step whose `with` cannot be evaluated fails here; what nobody is left for is given back. */
+  /** A worker that is drained may end what it holds, and so is given again what a request gave it before. */
+  const leave = async (request: RemoteRequest, command: 'drain' | 'stop'): Promise<Handed> => {
+    const claims = command === 'drain' ? await givenTo(request) : [];
+    return { handouts: await handOver(claims, request), command };
+  };
+
+  /** What a copy of the request was given before, as far as it still runs. */
+  const givenTo = async ({ workerId, requestId }: RemoteRequest): Promise<readonly ClaimedStep[]> =>
+    requestId === null ? [] : findGivenClaims(store, workerId, requestId);
+
+  const giveBack = (claims: readonly ClaimKey[]) => {
+    for (const { job_id, ordinal, claim_id } of claims)
+      settler.push({ job_id, ordinal, claim_id, end: { kind: 'released' } });
+  };
+
+  /** Loads what goes out. A step whose `with` cannot be evaluated fails here. */
   const handOver = async (
-    claims: readonly { job_id: string; ordinal: number; claim_id: string; uses: string; attempt: number }[],
-    gone: AbortSignal,
+    claims: readonly ClaimKey[],
+    { requestId, gone }: RemoteRequest,
   ): Promise<Handed['handouts']> => {
     if (claims.length === 0) return [];
-    const handouts: Handed['handouts'] = [];
-    for (const { rendered, ...handout } of await handOutRemote(store, claims)) {
-      const { job_id, ordinal, claim_id } = handout;
-      const key = { job_id, ordinal, claim_id };
-      if (gone.aborted) settler.push({ ...key, end: { kind: 'released' } });
-      else if (rendered.ok) handouts.push({ ...handout, with: rendered.value });
-      else settler.push({ ...key, end: { kind: 'failed', error: rendered.error, retryable: false } });
+    const loaded = await handOutRemote(store, claims);
+    if (gone.aborted) {
+      // Whoever asks again under the id of the request is given it, perhaps at this moment by another server.
+      if (requestId === null) giveBack(loaded);
+      return [];
     }
-    return gone.aborted ? [] : handouts;
+    const handouts: Handed['handouts'] = [];
+    const failed: StepOutcome[] = [];
+    for (const { rendered, ...handout } of loaded) {
+      const { job_id, ordinal, claim_id } = handout;
+      if (rendered.ok) handouts.push({ ...handout, with: rendered.value });
+      else {
+        const end: AttemptEnd = { kind: 'failed', error: rendered.error, retryable: false };
+        failed.push({ job_id, ordinal, claim_id, end });
+      }
+    }
+    const written = outcomes.write(failed, null);
+    // Until then the request would be found to have been given claims, again and again.
+    if (handouts.length === 0) await written;
+    else written.catch(() => {});
+    return handouts;
   };
 
   const takerFor = async (next: RemoteRequest): Promise<RemoteTaker | null> => {
@@ -126,29 +147,16 @@ export function createRemoteClaims(options: {
     if (worker.command !== 'run' || !known.mayBeHanded(worker.id, LONGEST_CHAIN)) return null;
     const uses = new Set(next.uses ?? worker.uses);
     const queues = next.queues ?? worker.queues;
-    const terms = termsOf({ ...next, remote: { requestId: next.requestId } });
-    const claims: ClaimedStep[] = [];
-    return {
-      terms,
-      claims,
+    const taker: RemoteTaker = {
+      terms: termsOf({ ...next, remote: { requestId: next.requestId } }),
+      claims: [],
+      open: true,
       takes(step) {
-        if (next.gone.aborted || claims.length >= next.max) return false;
+        if (!taker.open || next.gone.aborted || taker.claims.length >= next.max) return false;
         return uses.has(step.uses) && (queues === null || queues.includes(step.queue));
       },
     };
-  };
-
-  // What is sent again while it is being written is written once: with the database away, clients go on and on.
-  const writing = new Map<string, Promise<StepAfter | 'claim_lost'>>();
-  const push = (outcome: StepOutcome, taker: RemoteTaker | null) => {
-    const name = `${outcome.claim_id} ${outcome.end.kind}`;
-    const before = writing.get(name);
-    if (before !== undefined) return before;
-    const written = new Promise<StepAfter | 'claim_lost'>((done) => {
-      settler.push(outcome, { taker, done });
-    }).finally(() => writing.delete(name));
-    writing.set(name, written);
-    return written;
+    return taker;
   };
 
   return {
@@ -157,42 +165,26 @@ export function createRemoteClaims(options: {
       known.told(workerId, command);
       asks.tell(workerId, command);
     },
-    async settle(outcomes, next) {
-      if (writing.size + outcomes.length > LIMITS.outcomesWaiting) throw tooMany();
-      const taker = next === null || outcomes.length === 0 ? null : await takerFor(next);
-      const results = await inTime(Promise.all(outcomes.map((outcome) => push(outcome, taker))));
+    async settle(ended, next) {
+      outcomes.makeRoom(ended.length);
+      const taker = next === null || ended.length === 0 ? null : await takerFor(next);
+      const results = await outcomes.write(ended, taker).catch((error) => {
+        if (taker) taker.open = false;
+        if (next?.requestId === null) giveBack(taker?.claims ?? []);
+        throw error;
+      });
       if (next === null) return { results, handed: null };
-      const handouts = await handOver(taker?.claims ?? [], next.gone);
-      // What was settled is settled, also when nobody is served here any more.
-      if (handouts.length === 0 && asks.haveEnded()) return { results, handed: { handouts, command: 'run' } };
-      if (handouts.length === 0) return { results, handed: await claim(next) };
       // Some of these outcomes came before: then claims of the same request may have been given before, too.
-      const repeat = next.requestId !== null && results.includes('claim_lost');
-      if (!repeat) return { results, handed: { handouts, command: 'run' } };
-      const given = await findGivenClaims(store, next.workerId, next.requestId as string);
-      return { results, handed: { handouts: await handOver(given, next.gone), command: 'run' } };
+      const repeated = next.requestId !== null && results.includes('claim_lost');
+      const handouts = await handOver(repeated ? await givenTo(next) : (taker?.claims ?? []), next);
+      // What was settled is settled, also when nobody is served here any more.
+      if (handouts.length > 0 || asks.haveEnded()) return { results, handed: { handouts, command: 'run' } };
+      return { results, handed: await claim(next) };
     },
   };
-}
-
-function tooMany(): AppError {
-  const detail = `${LIMITS.outcomesWaiting} outcomes wait here to be written; send these again in a second`;
-  return new AppError('too_many_waiting', detail);
 }
 
 async function rest(ms: number, options: { signal: AbortSignal }): Promise<void> {
   // Who has left rests no longer.
   await setTimeout(ms, undefined, options).catch(() => {});
-}
-
-async function inTime<Result>(promise: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = globalThis.setTimeout(() => {
-      const detail =
-        'the database does not take the outcome now; it is kept and tried again, and sending it again is harmless';
-      reject(new AppError('database_unavailable', detail));
-    }, SETTLE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

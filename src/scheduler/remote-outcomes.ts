@@ -1,0 +1,63 @@
+import { AppError } from '../domain/errors.ts';
+import { LIMITS } from '../domain/limits.ts';
+import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import type { RemoteTaker } from './hand-offs.ts';
+import type { Settler } from './settler.ts';
+
+/** What became of an outcome of a remote worker. */
+export type RemoteResult = StepAfter | 'claim_lost';
+
+/** Outcomes of remote workers on their way to the database, in one batch with those of everybody else. */
+export interface RemoteOutcomes {
+  /** Throws `too_many_waiting` when there is no room for so many more. */
+  makeRoom(count: number): void;
+  /**
+   * Answers after the commit, one result each, in their order. Rejects with `database_unavailable` when that takes too
+   * long; they are kept and tried again all the same. `taker`: who gets the steps that become ready by them.
+   */
+  write(outcomes: readonly StepOutcome[], taker: RemoteTaker | null): Promise<RemoteResult[]>;
+}
+
+// Whoever waits longer than this while the database is away is told so.
+const PATIENCE_MS = 10_000;
+
+export function createRemoteOutcomes(settler: Settler, patienceMs: number = PATIENCE_MS): RemoteOutcomes {
+  // What is sent again while it is being written is written once: with the database away, clients go on and on.
+  const writing = new Map<string, Promise<RemoteResult>>();
+
+  const push = (outcome: StepOutcome, taker: RemoteTaker | null) => {
+    const name = `${outcome.claim_id} ${outcome.end.kind}`;
+    const before = writing.get(name);
+    if (before !== undefined) return before;
+    const written = new Promise<RemoteResult>((done) => {
+      settler.push(outcome, { taker, done });
+    }).finally(() => writing.delete(name));
+    writing.set(name, written);
+    return written;
+  };
+
+  return {
+    makeRoom(count) {
+      if (writing.size + count > LIMITS.outcomesWaiting) throw tooMany();
+    },
+    write: (outcomes, taker) =>
+      inTime(Promise.all(outcomes.map((outcome) => push(outcome, taker))), patienceMs),
+  };
+}
+
+function tooMany(): AppError {
+  const detail = `${LIMITS.outcomesWaiting} outcomes wait here to be written; send these again in a second`;
+  return new AppError('too_many_waiting', detail);
+}
+
+async function inTime<Result>(promise: Promise<Result>, ms: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const detail =
+        'the database does not take the outcome now; it is kept and tried again, and sending it again is harmless';
+      reject(new AppError('database_unavailable', detail));
+    }, ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

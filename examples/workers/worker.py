@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A Holdfast worker in Python's standard library: worker.py [SERVER [NAME]]."""
 import http.client, json, random, signal, socket, sys, threading, time, urllib.error, urllib.request, uuid
-
 SERVER = sys.argv[1] if len(sys.argv) > 1 else 'http://localhost:3000'
 NAME = sys.argv[2] if len(sys.argv) > 2 else f'python@{socket.gethostname()}'
 BATCH, held = 4, {}  # how many steps it claims at once, to run them one after the other; those that it holds
@@ -47,8 +46,9 @@ def heartbeat():  # extends the claims, and stops the steps whose result nobody 
 for number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, lambda *_: sys.exit())
 me, answer = call('/workers', {'name': NAME, 'uses': list(ACTIONS), 'slots': BATCH}), {'command': 'run'}
 if 'refused' in me: sys.exit(me['refused'])
-threading.Thread(target=heartbeat, daemon=True).start()
 try:
+    print('registered as', me['id'], flush=True)
+    threading.Thread(target=heartbeat, daemon=True).start()
     while answer.get('command') == 'run':
         ask = {'worker_id': me['id'], 'request_id': str(uuid.uuid4()), 'max': BATCH, 'wait': '20s'}
         answer = call('/claims', ask)

@@ -21,7 +21,7 @@ api() { # api PATH DATA [TYPE]: asks until the server answers, by $status and $r
 }
 register() {
   about=$(declare -F | sed -n 's/^declare -f do-//p' | jq -Rn --arg name "$name" '{$name, uses: [inputs]}')
-  api /workers "$about" && worker=$(jq -r .id <<<"$reply") || exit 1
+  api /workers "$about" && worker=$(jq -r .id <<<"$reply") && echo "registered as $worker" || exit 1
 }
 send_log() { [ ! -s log ] || api "/claims/$id/log?offset=0" @log text/plain; } # what the server has, it drops
 keep() { # keep WORK: extends the claim while the work runs; ends the work when nobody waits for it any more

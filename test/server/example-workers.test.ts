@@ -70,7 +70,7 @@ function follow(program: string, parameters: string[], settings: Record<string, 
   return { child, log: () => said };
 }
 
-/** Starts one of the examples, and waits until the server knows it. */
+/** Starts one of the examples, and waits until it is registered. */
 async function startWorker(
   program: 'worker.sh' | 'worker.py',
   name: string,
@@ -79,9 +79,7 @@ async function startWorker(
   const interpreter = program === 'worker.py' ? 'python3' : 'bash';
   const worker = follow(interpreter, [join(FOLDER, program), server.url, name], settings);
   running.add(worker);
-  await until(async () => (await entryOf(name))?.status === 'live').catch(() => {
-    throw new Error(`${name} did not register: ${worker.log()}`);
-  });
+  await until(() => worker.log().includes('registered'));
   return worker;
 }
 
@@ -185,8 +183,8 @@ describe.skipIf(missing.length > 0)(`two workers in bash and one in Python${NEED
     expect(await entryOf('idle-1')).toMatchObject({ status: 'gone', running: 0 });
 
     const busy = await startWorker('worker.sh', 'busy', { TTL: '2s' });
-    const id = await submit(server, { name: 'long', ...nap(4) });
-    await untilStep(id, 'main', ({ status }) => status === 'running');
+    const id = await submit(server, { name: 'long', ...nap(4.25) });
+    await until(() => processes().includes('sleep 4.25'));
     expect(await stopWorker(busy)).toBe(0);
     const step = await getStep(server, id, 'main');
     expect(step).toMatchObject({ status: 'succeeded', output: { worker: 'busy' }, attempt: 1, losses: 0 });

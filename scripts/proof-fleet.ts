@@ -30,7 +30,15 @@ async function prove(): Promise<Verdict> {
     ...turns.map((server): Happening => ({ what: 'kill', server, awayMs: server * 3_000 })),
     ...turns.map((server): Happening => ({ what: 'stop', server, awayMs: 0 })),
   ];
-  const plan = { servers: SERVERS, workers: WORKERS, processes: true, claimTtl: '5s', steps: STEPS, happens };
+  const plan = {
+    servers: SERVERS,
+    workers: WORKERS,
+    processes: true,
+    claimTtl: '5s',
+    steps: STEPS,
+    pauseMs: 0,
+    happens,
+  };
   const options = { databaseUrl, folder: newDataDir(), signal: interrupted.signal, say };
   const run = await runFleet({ ...plan, deadlineMs: DEADLINE_MS }, options);
   const db = createDatabase(

@@ -1,7 +1,8 @@
 /**
  * The long form of the tests of the engine: many seeds of the model test, a minute of two servers on one database, a
- * chain of 10,000 steps run to its end, 500 steps for the workers among the examples. `npm run proof`; MINUTES
- * (default 10) says how long the model test goes on. Ends at the first failure, with the line that replays it.
+ * chain of 10,000 steps run to its end, 500 steps for the workers among the examples, 20,000 steps by three servers and
+ * eight workers while each server is killed and stopped. `npm run proof`; MINUTES (default 10) says how long the model
+ * test goes on. Ends at the first failure, with the line that replays it.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +10,18 @@ import { fileURLToPath } from 'node:url';
 const MINUTES = Number(process.env.MINUTES ?? 10);
 const SEEDS_AT_ONCE = 10;
 const OPERATIONS = 600;
+const fleet = fileURLToPath(new URL('proof-fleet.ts', import.meta.url));
 const vitest = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 
-/** Runs one test file with settings of its own; ends the proof when it fails. */
+/** Runs one test file with settings of its own. */
 function prove(what: string, file: string, settings: Record<string, string>): void {
+  run(what, vitest, ['run', file], settings);
+}
+
+/** Runs a program; ends the proof when it fails. */
+function run(what: string, program: string, parameters: string[], settings: Record<string, string>): void {
   process.stdout.write(`\n${what}\n`);
-  const { status } = spawnSync(vitest, ['run', file], {
+  const { status } = spawnSync(program, parameters, {
     stdio: 'inherit',
     env: { ...process.env, ...settings },
   });
@@ -32,6 +39,7 @@ prove('two servers on one database for a minute', 'test/engine/concurrency.test.
 prove('a chain of 10,000 steps, to its end', 'test/engine/scale.test.ts', { CHAIN: '10000' });
 prove('what was tried', 'test/engine/tried', {});
 prove('500 steps for workers in bash and Python', 'test/server/example-workers.test.ts', { STEPS: '500' });
+run('20,000 steps by three servers and eight workers', process.execPath, [fleet], { STEPS: '20000' });
 while (performance.now() - started < MINUTES * 60_000) {
   const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
   const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };

@@ -20,6 +20,8 @@ export interface FleetPlan {
   claimTtl: string;
   /** Goes on until at least so many steps were submitted, and until all that is to happen has happened. */
   steps: number;
+  /** Between two submits of about 120 steps, in milliseconds. */
+  pauseMs: number;
   /** What happens to the servers: one after the other, spread over the steps. */
   happens: readonly Happening[];
   /** Milliseconds; then the run has failed. */
@@ -51,7 +53,7 @@ const BACKLOG = 1_500;
 const LOOK_MS = 200;
 const SAY_MS = 2_000;
 const STALL_MS = 6_000;
-const SERVER_SETTINGS = { SHUTDOWN_GRACE: '300ms', CONCURRENCY: '4', LOG_LEVEL: 'info' };
+const SERVER_SETTINGS = { SHUTDOWN_GRACE: '300ms', CONCURRENCY: '12', LOG_LEVEL: 'info' };
 
 const nap = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -142,8 +144,8 @@ async function drive(plan: FleetPlan, driven: Driven): Promise<boolean> {
 
   const submitting = async () => {
     while (!isOver() && (load.steps < plan.steps || !happened)) {
-      if (load.steps - progress.over < Math.min(BACKLOG, plan.steps / 2)) await load.submit();
-      else await nap(20);
+      if (load.steps - progress.over < Math.min(BACKLOG, plan.steps / 8)) await load.submit();
+      await nap(Math.max(plan.pauseMs, 5));
     }
   };
   const happening = async () => {

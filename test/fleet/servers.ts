@@ -41,15 +41,12 @@ export async function startFleetServers(
   pool: pg.Pool,
 ): Promise<FleetServers> {
   const lives: Life[] = [];
-  const current: Life[] = [];
 
-  async function begin(index: number, port = 0): Promise<void> {
+  async function begin(index: number, port = 0): Promise<Life> {
     const process = await startServer({ ...settings, PORT: String(port) });
     const query = 'select id from worker where kind = $1 and name like $2';
     const { rows } = await pool.query<{ id: string }>(query, ['server', `%:${process.pid}`]);
-    const life: Life = { server: `server ${index + 1}`, process, workerId: rows[0]?.id ?? '' };
-    lives.push(life);
-    current[index] = life;
+    return { server: `server ${index + 1}`, process, workerId: rows[0]?.id ?? '' };
   }
 
   /** Steps that this server's pool runs, if one of them has just begun and so goes on for a while. */
@@ -76,12 +73,18 @@ export async function startFleetServers(
     life.end = { by, at, held, code };
   }
 
-  for (let index = 0; index < count; index += 1) await begin(index);
+  // All at once: they make the tables of the empty database together, too.
+  const current = await Promise.all(Array.from({ length: count }, (_, index) => begin(index)));
+  lives.push(...current);
   return {
     urls: current.map(({ process }) => process.url),
     lives,
     kill: (index) => end(index, 'SIGKILL'),
     stop: (index) => end(index, 'SIGTERM'),
-    start: (index) => begin(index, (current[index] as Life).process.port),
+    async start(index) {
+      const life = await begin(index, (current[index] as Life).process.port);
+      lives.push(life);
+      current[index] = life;
+    },
   };
 }

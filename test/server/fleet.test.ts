@@ -27,6 +27,7 @@ beforeAll(async () => {
       processes: false,
       claimTtl: '2s',
       steps: 400,
+      pauseMs: 600,
       happens: [
         // Long enough for the other one to notice.
         { what: 'kill', server: 0, awayMs: 2_500 },

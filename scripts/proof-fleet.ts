@@ -34,7 +34,6 @@ async function prove(): Promise<Verdict> {
     servers: SERVERS,
     workers: WORKERS,
     processes: true,
-    claimTtl: '5s',
     steps: STEPS,
     pauseMs: 0,
     happens,

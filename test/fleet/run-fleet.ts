@@ -16,8 +16,6 @@ export interface FleetPlan {
   workers: number;
   /** Workers in processes of their own, one of which is stopped for a while (SIGSTOP); else all in this one. */
   processes: boolean;
-  /** Of the servers' own pools, and how long a server has its database before it judges by expiry. */
-  claimTtl: string;
   /** Goes on until at least so many steps were submitted, and until all that is to happen has happened. */
   steps: number;
   /** Between two submits of about 120 steps, in milliseconds. */
@@ -53,7 +51,8 @@ const BACKLOG = 1_500;
 const LOOK_MS = 200;
 const SAY_MS = 2_000;
 const STALL_MS = 6_000;
-const SERVER_SETTINGS = { SHUTDOWN_GRACE: '300ms', CONCURRENCY: '12', LOG_LEVEL: 'info' };
+// What is lost with a server is back long before it would expire, so that one is not taken for the other.
+const SERVER_SETTINGS = { CLAIM_TTL: '8s', SHUTDOWN_GRACE: '300ms', CONCURRENCY: '12', LOG_LEVEL: 'info' };
 
 const nap = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -75,7 +74,7 @@ export async function runFleet(
   try {
     const servers = await startFleetServers(
       plan.servers,
-      { ...SERVER_SETTINGS, CLAIM_TTL: plan.claimTtl, DATABASE_URL: databaseUrl },
+      { ...SERVER_SETTINGS, DATABASE_URL: databaseUrl },
       pool,
     );
     const workers = await startWorkers(plan, servers.urls, ledgers);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type ActionContext, type Claim, type ClaimList, Worker } from '../../client/src/index.ts';
+import { type ActionContext, type ClaimList, Worker } from '../../client/src/index.ts';
 import { openLedger } from './ledger.ts';
 
 export interface FleetWorkerOptions {
@@ -96,9 +96,14 @@ export async function killWorkers(): Promise<void> {
   await Promise.all(left.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
 }
 
+/** How long a step may run again before the latecomer settles it; much less than `nap` takes. */
+const AGAIN_MS = 100;
+/** Three times as long as its claims last. */
+const SILENT_MS = 3_000;
+
 /**
- * Takes one step at a time for a second, and settles it after three seconds, whatever became of its claim meanwhile: what
- * the workers above never do. Ends by the signal.
+ * Takes one step at a time and settles it when its claim is lost, which the workers above never do: in turn after it had
+ * itself removed, so that others run the step at that moment, and after it was silent. Ends by the signal.
  */
 export async function runLatecomer(
   options: { servers: readonly string[]; folder: string },
@@ -106,34 +111,40 @@ export async function runLatecomer(
 ): Promise<void> {
   const ledger = openLedger(options.folder, 'latecomer');
   let asked = 0;
-  const post = async <Body>(path: string, body: object): Promise<{ status: number; json: Body }> => {
-    const response = await fetch(`${options.servers[asked++ % options.servers.length]}/v1${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal,
-    });
+  const send = async <Body>(method: string, path: string, body?: object) => {
+    const server = options.servers[asked++ % options.servers.length];
+    const headers = { 'content-type': 'application/json' };
+    const content = body === undefined ? {} : { headers, body: JSON.stringify(body) };
+    const response = await fetch(`${server}/v1${path}`, { method, signal, ...content });
     return { status: response.status, json: (await response.json()) as Body };
   };
-  const nap = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-  let workerId = '';
-  const oneStep = async () => {
-    if (workerId === '')
-      workerId =
-        (await post<{ id: string }>('/workers', { name: 'latecomer', uses: ['echo'] })).json.id ?? '';
-    const { json } = await post<ClaimList>('/claims', { worker_id: workerId, ttl: '1s', wait: '1s' });
-    const [claim] = json.data ?? [];
-    if (claim !== undefined) await settleLate(claim);
-  };
-  const settleLate = async (claim: Claim) => {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  async function oneStep(isRemoved: boolean): Promise<boolean> {
+    const worker = { name: 'latecomer', uses: ['nap'] };
+    const { id: worker_id } = (await send<{ id: string }>('POST', '/workers', worker)).json;
+    const ask = { worker_id, ttl: '1s', wait: '2s' };
+    const [claim] = (await send<ClaimList>('POST', '/claims', ask)).json.data ?? [];
+    if (claim === undefined) return false;
     ledger.begun(claim);
-    await nap(3_000);
+    if (isRemoved) await send('DELETE', `/workers/${worker_id}`);
+    await pause(isRemoved ? AGAIN_MS : SILENT_MS);
     const output = { claim: claim.id, attempt: claim.attempt, above: [] };
-    const { status, json } = await post<{ outcome?: string; code?: string }>(`/claims/${claim.id}/complete`, {
-      output,
-    });
-    ledger.answered({ claim: claim.id, sent: 'succeeded', status, outcome: json.outcome, code: json.code });
-  };
-  // A server that is away is no reason to end: the next one is asked.
-  while (!signal.aborted) await oneStep().catch(() => nap(100));
+    const answer = await send<Told>('POST', `/claims/${claim.id}/complete`, { output });
+    const { outcome, code } = answer.json;
+    ledger.answered({ claim: claim.id, sent: 'succeeded', status: answer.status, outcome, code });
+    return true;
+  }
+
+  for (let turn = 0; !signal.aborted; ) {
+    // A server that is away is no reason to end: the next one is asked.
+    const done = await oneStep(turn % 2 === 0).catch(() => pause(100).then(() => false));
+    if (done) turn += 1;
+  }
+}
+
+/** What is answered to an outcome, or to one that is refused. */
+interface Told {
+  outcome?: string;
+  code?: string;
 }

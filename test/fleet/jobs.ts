@@ -34,7 +34,7 @@ function loose(): Steps {
 function slow(): Steps {
   return [
     { name: 'shell', uses: 'shell', with: { run: 'sleep 0.7; echo done' } },
-    { name: 'nap', uses: 'nap', with: { ms: 300 } },
+    { name: 'nap', uses: 'nap', with: { ms: 500 } },
     { name: 'unlucky', uses: 'unlucky', retry: { max_attempts: 2, delay: 0 } },
     { name: 'end', needs: ['shell', 'nap', 'unlucky'], uses: 'echo' },
   ];

@@ -71,16 +71,26 @@ export async function runFleet(
   const pool = createPool({ connection: databaseUrl, max: 4, applicationName: 'holdfast fleet' });
   const late = new AbortController();
   let latecomer = Promise.resolve();
+  const complete = Promise.withResolvers<void>();
   try {
     const servers = await startFleetServers(
       plan.servers,
       { ...SERVER_SETTINGS, DATABASE_URL: databaseUrl },
       pool,
     );
-    const workers = await startWorkers(plan, servers.urls, ledgers);
-    say(`${servers.urls.length} servers (${servers.urls.join(', ')}), ${workers.length} workers`);
-    latecomer = runLatecomer({ servers: servers.urls, folder: ledgers }, late.signal);
     const load = createLoad(servers.urls, String(Date.now()));
+    const claimed = Promise.withResolvers<void>();
+    const onClaim = () => {
+      claimed.resolve();
+      return complete.promise;
+    };
+    latecomer = runLatecomer({ servers: servers.urls, folder: ledgers, onClaim }, late.signal);
+    // Later, with everybody asking, it may be long before it has a claim to lose.
+    await load.submit();
+    await claimed.promise;
+    const workers = await startWorkers(plan, servers.urls, ledgers);
+    complete.resolve();
+    say(`${servers.urls.length} servers (${servers.urls.join(', ')}), ${workers.length} workers`);
     const started = performance.now();
     const ended = await drive(plan, { servers, workers, load, pool, signal, say });
     const tookMs = performance.now() - started;
@@ -89,6 +99,7 @@ export async function runFleet(
     return { load, lives: servers.lives, workerExits: new Map(exits), tookMs, ended, ledgers };
   } finally {
     late.abort();
+    complete.resolve();
     await latecomer;
     await pool.end();
   }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type ActionContext, type ClaimList, Worker } from '../../client/src/index.ts';
+import { type ActionContext, type Claim, type ClaimList, type Step, Worker } from '../../client/src/index.ts';
 import { openLedger } from './ledger.ts';
 
 export interface FleetWorkerOptions {
@@ -96,17 +96,18 @@ export async function killWorkers(): Promise<void> {
   await Promise.all(left.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
 }
 
-/** How long a step may run again before the latecomer settles it; much less than `nap` takes. */
-const AGAIN_MS = 100;
+/** How long the latecomer waits for others to run its step again. */
+const AGAIN_MS = 5_000;
 /** Three times as long as its claims last. */
 const SILENT_MS = 3_000;
 
 /**
  * Takes one step at a time and settles it when its claim is lost, which the workers above never do: in turn after it had
- * itself removed, so that others run the step at that moment, and after it was silent. Ends by the signal.
+ * itself removed, so that others run the step at that moment, and after it was silent. Whenever it has a claim it waits for
+ * what `onClaim` gives. Ends by the signal.
  */
 export async function runLatecomer(
-  options: { servers: readonly string[]; folder: string },
+  options: { servers: readonly string[]; folder: string; onClaim(): Promise<void> },
   signal: AbortSignal,
 ): Promise<void> {
   const ledger = openLedger(options.folder, 'latecomer');
@@ -120,6 +121,15 @@ export async function runLatecomer(
   };
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+  async function runsAgain({ job_id, step, attempt }: Claim): Promise<void> {
+    const deadline = performance.now() + AGAIN_MS;
+    while (performance.now() < deadline) {
+      const { json } = await send<Step>('GET', `/jobs/${job_id}/steps/${step}`);
+      if (json.attempt > attempt) return;
+      await pause(5);
+    }
+  }
+
   async function oneStep(isRemoved: boolean): Promise<boolean> {
     const worker = { name: 'latecomer', uses: ['nap'] };
     const { id: worker_id } = (await send<{ id: string }>('POST', '/workers', worker)).json;
@@ -127,8 +137,11 @@ export async function runLatecomer(
     const [claim] = (await send<ClaimList>('POST', '/claims', ask)).json.data ?? [];
     if (claim === undefined) return false;
     ledger.begun(claim);
-    if (isRemoved) await send('DELETE', `/workers/${worker_id}`);
-    await pause(isRemoved ? AGAIN_MS : SILENT_MS);
+    await options.onClaim();
+    if (isRemoved) {
+      await send('DELETE', `/workers/${worker_id}`);
+      await runsAgain(claim);
+    } else await pause(SILENT_MS);
     const output = { claim: claim.id, attempt: claim.attempt, above: [] };
     const answer = await send<Told>('POST', `/claims/${claim.id}/complete`, { output });
     const { outcome, code } = answer.json;

@@ -7,6 +7,8 @@ export interface ClaimRequest {
   workerId: string;
   /** For each action, how many of its steps at most. */
   uses: readonly { uses: string; max: number }[];
+  /** How many in all at most; absent: as many as of all actions together. */
+  room?: number;
   /** Null: every queue. */
   queues: readonly string[] | null;
   ttlMs: number;

@@ -3,6 +3,7 @@ import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import {
+  type Demand,
   lockClaimableJobs,
   lockFartherJobs,
   pickReadySteps,
@@ -43,9 +44,9 @@ async function claimFrom(
   requests: readonly ClaimRequest[],
   reach: 'near' | 'far',
 ): Promise<Grants[]> {
-  const wanted = wantedBy(requests);
+  const demand = demandOf(requests);
   const { grants, drafts } = await store.db.transaction().execute(async (tx) => {
-    const locked = await (reach === 'near' ? lockSomeJobs(tx, wanted) : lockFartherJobs(tx, wanted));
+    const locked = await (reach === 'near' ? lockSomeJobs(tx, demand) : lockFartherJobs(tx, demand));
     // A job past its deadline is about to end; nothing of it starts any more.
     const drafts = locked
       .filter(({ job, now }) => job.deadline_at > now)
@@ -53,7 +54,7 @@ async function claimFrom(
     if (drafts.length === 0) return { grants: requests.map(() => NOTHING), drafts };
     const picked = await pickReadySteps(
       tx,
-      wanted,
+      demand,
       drafts.map((draft) => draft.job.id),
       reach,
     );
@@ -93,12 +94,15 @@ function grant(
 }
 
 /** What all of them want together: a thousand workers of one program want the same. */
-function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {
+function demandOf(requests: readonly ClaimRequest[]): Demand {
   const wanted = new Map<string, Wanted>();
-  for (const { uses, queues, remote } of requests) {
+  let total = 0;
+  for (const { uses, queues, remote, room } of requests) {
+    // One more than a remote worker may get shows whether its next steps may go from hand to hand.
+    const more = remote === undefined ? 0 : 1;
+    total += (room ?? uses.reduce((sum, { max }) => sum + max, 0)) + more;
     for (const one of uses) {
-      // One more than a remote worker may get shows whether its next steps may go from hand to hand.
-      const max = remote === undefined ? one.max : one.max + 1;
+      const max = one.max + more;
       for (const queue of queues ?? [null]) {
         const name = `${one.uses} ${queue ?? ''}`;
         const others = wanted.get(name);
@@ -107,12 +111,12 @@ function wantedBy(requests: readonly ClaimRequest[]): Wanted[] {
       }
     }
   }
-  return [...wanted.values()];
+  return { wanted: [...wanted.values()], total };
 }
 
-async function lockSomeJobs(tx: Tx, wanted: readonly Wanted[]): Promise<LockedJob[]> {
-  const free = await lockClaimableJobs(tx, wanted, 'skip');
+async function lockSomeJobs(tx: Tx, demand: Demand): Promise<LockedJob[]> {
+  const free = await lockClaimableJobs(tx, demand, 'skip');
   if (free.length > 0) return free;
   await setLockTimeout(tx, LOCK_WAIT_MS);
-  return lockClaimableJobs(tx, wanted, 'wait');
+  return lockClaimableJobs(tx, demand, 'wait');
 }

@@ -38,7 +38,7 @@ export function createPoolClaims(options: {
     return [
       {
         request: {
-          ...{ workerId, uses, queues, ttlMs },
+          ...{ workerId, uses, room: free.slot + free.instant, queues, ttlMs },
           accept(step) {
             const kind = kindOf(step);
             if (kind === null || !held.reserve(kind)) return false;

@@ -81,6 +81,7 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
       request: {
         workerId: ask.workerId,
         uses: ask.uses.map((uses) => ({ uses, max: ask.max })),
+        room: ask.max,
         queues: ask.queues,
         ttlMs: ask.ttlMs,
         remote: { requestId: ask.requestId },

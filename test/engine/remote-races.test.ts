@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
@@ -172,6 +173,25 @@ describe('what is ready', () => {
       const given = await here.remote.claim(ask(worker, { queues }));
       expect(idsOf(given), `round ${round}`).toHaveLength(1);
     }
+  });
+});
+
+describe('a look at many queues', () => {
+  it('locks little more than it may give, and still takes what comes first of all', async () => {
+    const uses = newAction();
+    const worker = await register(uses);
+    for (let queue = 0; queue < 30; queue += 1)
+      for (let n = 0; n < 3; n += 1) await submit(uses, { queue: `many${queue}` });
+    const urgent = [await submit(uses, { queue: 'many7', priority: 5 }), await submit(uses, { priority: 9 })];
+    const { handouts } = await here.remote.claim(ask(worker, { max: 10 }));
+    expect(handouts).toHaveLength(10);
+    const first = handouts.map((handout) => handout.job_id);
+    expect(first).toEqual(expect.arrayContaining(urgent));
+    // A transaction leaves its mark on the rows that it locked.
+    const { rows } = await sql<{ locked: number }>`select count(*)::int4 as locked
+      from job join step on step.job_id = job.id where step.uses = ${uses}
+      group by job.xmax order by 1 desc limit 1`.execute(store.db);
+    expect(rows[0]?.locked).toBeLessThanOrEqual(11 + 31);
   });
 });
 

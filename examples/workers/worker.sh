@@ -3,7 +3,7 @@
 # An action is a function do-NAME: `with` on stdin, output on stdout, both JSON; log on stderr; 65: do not try again.
 set -um # -m: what runs in the background leads a process group, and ends with all that it started
 server=${1:-${HOLDFAST_SERVER:-http://localhost:3000}} name=${2:-bash@$HOSTNAME} state=run poll=
-dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT && cd "$dir" || exit 1
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT && cd "$dir" || exit 1 # subshells just made have it too, hence kill -9
 
 do-word-count() { jq '{words: [.text | scan("\\S+")] | length, step: env.STEP, worker: env.WORKER}' || return 65; }
 do-shout() { jq '{text: .text | ascii_upcase}' || return 65; }
@@ -36,7 +36,7 @@ run() {
   (export STEP="$step" WORKER="$name"; "do-$uses" <<<"$with" >output 2>log; echo $? >code) & work=$!
   keep "$work" & keeper=$!
   while [ ! -s code ] && kill -0 "$work"; do wait "$work"; done 2>/dev/null
-  { kill -- "-$keeper"; wait "$keeper"; read -r code <code; } 2>/dev/null || return # no code: it was stopped
+  { kill -9 -- "-$keeper"; wait "$keeper"; read -r code <code; } 2>/dev/null || return # no code: it was stopped
   send_log; echo "{\"output\": $([ -s output ] && cat output || echo null)}" >body
   if [ "$code" != 0 ] || { ! api "/claims/$id/complete" @body 2>>log && [ "$status" != 409 ]; }; then
     tail -n 1 log | tr -d '\n' |
@@ -55,5 +55,5 @@ while [ "$state" = run ]; do
     .code, (.data[0] // empty | .id, .uses, .step, .expires_in_ms / 3000, (.with | tojson))' claims)
   case $command in run) [ -z "$id" ] || run ;; worker_not_found) register ;; *) state=$command ;; esac
 done
-{ kill -- "-$poll"; wait "$poll"; } 2>/dev/null; echo "leaving: $state"
+{ kill -9 -- "-$poll"; wait "$poll"; } 2>/dev/null; echo "leaving: $state"
 curl -s -m 5 -X DELETE "$server/v1/workers/$worker" >/dev/null # gives back what it holds

@@ -4,9 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
+import type { ClaimedStep } from '../../src/operations/advance-jobs.ts';
 import { enterServer } from '../../src/operations/keep-server.ts';
+import { rescueExpired } from '../../src/operations/rescue-steps.ts';
 import { settleSteps } from '../../src/operations/settle-steps.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
+import { wakeSteps } from '../../src/operations/wake-steps.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { brokenInvariants, readRows } from './invariants.ts';
 import { startServer } from './servers.ts';
@@ -56,6 +59,9 @@ afterAll(async () => {
   for (const database of databases) await database.close();
 });
 
+const fails = (claimed: ClaimedStep) =>
+  work.outcome(claimed, { kind: 'failed', error: { code: 'no', message: 'no' }, retryable: true });
+
 /** Makes everything due, and lets so many servers deal with it. */
 async function handle(servers: number): Promise<Done> {
   const database = await testDatabase({ max: 1 });
@@ -98,10 +104,7 @@ async function prepare(url: string): Promise<void> {
   await times(() => submit('orphaned'));
   await claimAll(dead.id);
   await times(() => submit('retry'));
-  const failures = (await claimAll(uuid())).map((claimed) =>
-    work.outcome(claimed, { kind: 'failed', error: { code: 'no', message: 'no' }, retryable: true }),
-  );
-  await settleSteps(store, failures, { mode: 'wait' });
+  await settleSteps(store, (await claimAll(uuid())).map(fails), { mode: 'wait' });
   for (const kind of ['timer', 'scheduled', 'deadline', 'decided']) await times(() => submit(kind));
   await db.destroy();
 }
@@ -171,5 +174,31 @@ describe('the loops of three servers on one database', () => {
   it('write no row more than those of one server', () => {
     expect(alone.updates).toBeGreaterThan(TO_END);
     expect([together.updates, together.inserts]).toEqual([alone.updates, alone.inserts]);
+  });
+
+  it('find the same step at the same moment, and only one of eight looks moves it', async () => {
+    const database = await testDatabase();
+    databases.push(database);
+    const { db } = database;
+    const store = { db, wakeUps: createWakeUps() };
+    const eight = (look: () => Promise<unknown>) => Promise.all(Array.from({ length: 8 }, look));
+    const job = work.normal({ name: 'contended', ...KINDS.retry });
+    for (let round = 0; round < 30; round += 1) {
+      for (let i = 0; i < 3; i += 1) await submitJob(store, job, { requestHash: 'contended' });
+      await work.claim(store, 3, uuid(), 'nobodys');
+      await sql`update step set claim_expires_at = clock_timestamp() where status = 'running'`.execute(db);
+      await eight(() => rescueExpired(store));
+      const again = await work.claim(store, 3, uuid(), 'nobodys');
+      expect(again.map(({ attempt }) => attempt)).toEqual([2, 2, 2]);
+      await settleSteps(store, again.map(fails), { mode: 'wait' });
+      await sql`update step set wake_at = clock_timestamp() where status = 'waiting'`.execute(db);
+      await eight(() => wakeSteps(store));
+      const last = await work.claim(store, 3, uuid(), 'nobodys');
+      await settleSteps(store, last.map(work.succeeded), { mode: 'wait' });
+    }
+    const { ends, broken } = await readEnd(database);
+    expect(broken).toEqual([]);
+    const end = 'succeeded, version 8; main succeeded, attempt 3, 0 losses, 1 failures; 1 lost; 2 failed';
+    expect(ends).toEqual({ contended: [end] });
   });
 });

@@ -22,16 +22,32 @@ export interface ReadOutcome {
 /** Reads an outcome. Throws `claim_not_found` for an id that no claim can have, `invalid_body` for what cannot be kept. */
 export function readOutcome(said: SaidOutcome, pointer: string): ReadOutcome {
   const key = claimKeyOf(said.id);
-  if (said.error !== undefined && said.release) {
-    const detail = 'say either `error` or `release`: an attempt ends in one way';
-    throw new AppError('invalid_body', detail, [{ pointer, code: 'invalid_value', detail }]);
-  }
+  checkOneWay(said, pointer);
   if (said.error !== undefined) return { verb: 'fail', outcome: { ...key, end: failedEnd(said, pointer) } };
   if (said.release) {
     const delay_ms = readDelay(said.delay, `${pointer}/delay`);
     return { verb: 'release', outcome: { ...key, end: { kind: 'released', delay_ms } } };
   }
   return { verb: 'complete', outcome: { ...key, end: succeededEnd(said.output ?? null, pointer) } };
+}
+
+// What does not go together was not meant: above all, no failure may pass for a success because its error is missing.
+function checkOneWay(said: SaidOutcome, pointer: string): void {
+  const { output, error, release, retryable, retry_after, delay } = said;
+  const refuse = (field: string, detail: string) => {
+    throw new AppError('invalid_body', detail, [
+      { pointer: `${pointer}/${field}`, code: 'invalid_value', detail },
+    ]);
+  };
+  if (error !== undefined && release)
+    refuse('release', 'say either `error` or `release`: an attempt ends in one way');
+  if ((output ?? null) !== null && (error !== undefined || release))
+    refuse('output', 'an attempt that failed or is given back has no `output`');
+  if (error === undefined && retryable !== undefined)
+    refuse('retryable', '`retryable` goes with `error`: say what failed');
+  if (error === undefined && retry_after !== undefined)
+    refuse('retry_after', '`retry_after` goes with `error`: say what failed');
+  if (!release && delay !== undefined) refuse('delay', '`delay` goes with `release: true`');
 }
 
 /** The claim that an id of the wire stands for. Throws `claim_not_found`. */

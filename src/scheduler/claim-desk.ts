@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
+import { LIMITS } from '../domain/limits.ts';
 import type { ClaimRequest } from '../operations/claim-request.ts';
 import { claimSteps, type Grants } from '../operations/claim-steps.ts';
 import { startLoop } from './loop.ts';
@@ -58,9 +59,10 @@ export function startClaimDesk(options: {
         throw error;
       }
       const again = open.map((one, index) => one.done(grants[index] ?? 'busy'));
-      options.onClaimed?.(
-        grants.reduce((sum, one) => sum + (typeof one === 'object' ? one.claims.length : 0), 0),
-      );
+      const count = grants.reduce((sum, one) => sum + (typeof one === 'object' ? one.claims.length : 0), 0);
+      options.onClaimed?.(count);
+      // So many that the limit of one look, not the queue, may have left others without.
+      if (count >= LIMITS.claimsPerRequest) return 0;
       const soonest = again.filter((ms) => ms !== undefined);
       return soonest.length === 0 ? undefined : Math.min(...soonest);
     },

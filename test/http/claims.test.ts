@@ -284,6 +284,26 @@ describe('an outcome', () => {
     expect(json.claims).toEqual([]);
   });
 
+  it('of a batch never passes for a success because what it goes with is missing', async () => {
+    const { claim: taken, job: id } = await claimed();
+    const odd = [
+      { retryable: false },
+      { retry_after: '1s' },
+      { delay: '1s' },
+      { output: 1, release: true },
+      { output: 1, error: { message: 'no' } },
+      { error: { message: 'no' }, release: true },
+    ];
+    const outcomes = odd.map((one) => ({ id: taken.id, ...one }));
+    const { data } = (await api.call('POST', '/v1/claims/settle', { body: { outcomes } })).json;
+    expect(data.map((one: Anything) => one.status)).toEqual(odd.map(() => 422));
+    expect(data[0].detail).toBe('`retryable` goes with `error`: say what failed');
+    expect((await job(id)).status).toBe('running');
+    const failed = { id: taken.id, output: null, error: { message: 'no' }, release: false };
+    const body = { outcomes: [failed] };
+    expect((await api.call('POST', '/v1/claims/settle', { body })).json.data[0].outcome).toBe('failed');
+  });
+
   it('hands its worker the steps that became ready by it, in the same call', async () => {
     const uses = newAction();
     const steps = ['a', 'b', 'c'].map((name, i, all) => ({ name, uses, needs: i ? [all[i - 1]] : [] }));

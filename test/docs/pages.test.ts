@@ -56,6 +56,8 @@ describe('every page', () => {
         expect({ line, exitCode, difference }).toEqual({ line, exitCode: 0, difference: null });
       }
     },
+    // Each command is a process or several; a page has dozens.
+    120_000,
   );
 });
 

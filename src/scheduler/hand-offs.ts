@@ -43,7 +43,7 @@ export interface HandOffs {
 /**
  * A step is handed off only while the last claim came back short, so nobody waits in the queue, or if it sorts before
  * the last one claimed; and at most 16 times in a row, so that no chain overtakes everybody for ever. Remote workers
- * come first: they asked.
+ * come first: they asked; of several the one that has got the fewest.
  */
 export function createHandOffs(options: {
   held: HeldSteps;
@@ -95,7 +95,9 @@ export function createHandOffs(options: {
         return {
           workers: [...new Set(takers.map(({ terms }) => terms.claimed_by))],
           take(step, jobId, leaving) {
-            const taker = takers.find((one) => !leaving.has(one.terms.claimed_by) && one.takes(step));
+            const taker = fewest(
+              takers.filter((one) => !leaving.has(one.terms.claimed_by) && one.takes(step)),
+            );
             return taker?.terms ?? takeMyself(step, jobId);
           },
           granted(claim, to) {
@@ -118,4 +120,11 @@ export function createHandOffs(options: {
     },
     lengthOf: (claim) => chains.get(claim) ?? 0,
   };
+}
+
+function fewest(takers: readonly RemoteTaker[]): RemoteTaker | undefined {
+  return takers.reduce<RemoteTaker | undefined>(
+    (least, one) => (least === undefined || one.claims.length < least.claims.length ? one : least),
+    undefined,
+  );
 }

@@ -33,6 +33,8 @@ interface Known extends RequestingWorker {
 /** Remembers workers for a few seconds, and tells the database of those that wait here that they live. */
 export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks): KnownWorkers {
   const known = new Map<string, Known>();
+  // A worker asks with many requests at once; one look is enough for all.
+  const looking = new Map<string, Promise<void>>();
 
   const see = async (ids: readonly string[]) => {
     const seen = await seeWorkers(store, ids);
@@ -67,7 +69,9 @@ export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks):
     async get(id) {
       const fresh = known.get(id);
       if (fresh && performance.now() - fresh.seenAt < FRESH_MS) return fresh;
-      await see([id]);
+      const look = looking.get(id) ?? see([id]).finally(() => looking.delete(id));
+      looking.set(id, look);
+      await look;
       const worker = known.get(id);
       if (worker) return worker;
       throw new AppError(

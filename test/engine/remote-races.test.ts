@@ -116,6 +116,23 @@ describe('a worker that is drained', () => {
   });
 });
 
+describe('workers whose outcomes are written together', () => {
+  it('share the steps that become ready by them', async () => {
+    const uses = newAction();
+    const workers = [await register(uses), await register(uses)];
+    for (const _ of workers) await submit(uses, chain(uses));
+    const held = await Promise.all(workers.map((worker) => here.remote.claim(ask(worker))));
+    // Nothing is left in the queue, so that steps may go from hand to hand.
+    for (const worker of workers) expect(idsOf(await here.remote.claim(ask(worker)))).toEqual([]);
+    const settled = await Promise.all(
+      workers.map((worker, index) =>
+        here.remote.settle([done(held[index] as Handed)], ask(worker, { max: 5 })),
+      ),
+    );
+    expect(settled.map(({ handed }) => handed?.handouts.length)).toEqual([1, 1]);
+  });
+});
+
 describe('a request sent to two servers', () => {
   it('is given what its first copy got while the second waited', async () => {
     const uses = newAction();

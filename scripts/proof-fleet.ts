@@ -4,7 +4,8 @@
  * say how much. Prints what it counted; ends with 1 when a promise was broken. Ctrl-C ends all that it started.
  */
 import { createDatabase, createPool } from '../src/database/connection.ts';
-import { type Happening, runFleet } from '../test/fleet/run-fleet.ts';
+import type { Happening } from '../test/fleet/drive.ts';
+import { runFleet } from '../test/fleet/run-fleet.ts';
 import { judgeFleet, type Verdict } from '../test/fleet/verdict.ts';
 import { killWorkers } from '../test/fleet/workers.ts';
 import { newDataDir, startOwner, urlOf } from '../test/support/embedded.ts';

@@ -46,12 +46,11 @@ export function createLoad(urls: readonly string[], run: string): Load & { submi
 /** How far the jobs are. */
 export async function readProgress(
   pool: pg.Pool,
-): Promise<{ steps: number; over: number; openJobs: number; failed: number }> {
+): Promise<{ steps: number; over: number; openJobs: number }> {
   const { rows } = await pool.query(`
     select coalesce(sum(steps_total), 0)::int4 as steps,
       coalesce(sum(steps_succeeded + steps_failed + steps_skipped + steps_cancelled), 0)::int4 as over,
-      (count(*) filter (where finished_at is null))::int4 as "openJobs",
-      (count(*) filter (where status in ('failed', 'cancelled')))::int4 as failed
+      (count(*) filter (where finished_at is null))::int4 as "openJobs"
     from job`);
   return rows[0];
 }

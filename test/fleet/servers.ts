@@ -31,6 +31,8 @@ export interface FleetServers {
   start(index: number): Promise<void>;
 }
 
+/** All the others, and the workers, are at work meanwhile. */
+const READY_MS = 60_000;
 /** How long to wait for a server to have something to lose. */
 const BUSY_MS = 10_000;
 
@@ -43,7 +45,7 @@ export async function startFleetServers(
   const lives: Life[] = [];
 
   async function begin(index: number, port = 0): Promise<Life> {
-    const process = await startServer({ ...settings, PORT: String(port) });
+    const process = await startServer({ ...settings, PORT: String(port) }, READY_MS);
     const query = 'select id from worker where kind = $1 and name like $2';
     const { rows } = await pool.query<{ id: string }>(query, ['server', `%:${process.pid}`]);
     return { server: `server ${index + 1}`, process, workerId: rows[0]?.id ?? '' };

@@ -83,10 +83,13 @@ export function spawnServer(settings: Record<string, string>): {
  * Starts a server and waits until it is ready. `settings` are its environment variables, of which DATA_DIR or
  * DATABASE_URL is needed; it takes a free port by itself. Throws with what the server said when it does not start.
  */
-export async function startServer(settings: Record<string, string>): Promise<ServerProcess> {
+export async function startServer(
+  settings: Record<string, string>,
+  readyMs: number = READY_MS,
+): Promise<ServerProcess> {
   const { child, stdout, stderr, exited } = spawnServer(settings);
   const said = () => READY.exec(stdout());
-  await until(() => said() !== null || child.exitCode !== null || child.signalCode !== null, READY_MS).catch(
+  await until(() => said() !== null || child.exitCode !== null || child.signalCode !== null, readyMs).catch(
     () => {},
   );
   const [, url = '', port = ''] = said() ?? [];

@@ -13,10 +13,11 @@ import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import { formatDuration } from './domain/duration.ts';
 import { createApp } from './http/app.ts';
+import type { ClaimDesk } from './http/claim-desk.ts';
 import { openStores } from './open-stores.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { createOutbound } from './outbound/outbound.ts';
-import { startScheduler } from './scheduler/scheduler.ts';
+import { type Scheduler, startScheduler } from './scheduler/scheduler.ts';
 import { createBanner } from './telemetry/banner.ts';
 import { createLogger } from './telemetry/logger.ts';
 
@@ -81,38 +82,34 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   );
   const catalogue = openCatalogue(config, stops);
   const stopping = new AbortController();
-  const scheduler = await startScheduler({
-    store,
-    vital,
-    connection,
-    catalogue,
-    settings: {
-      entry: describeServer(id, config, [...catalogue.keys()]),
-      claimTtlMs: config.claimTtlMs,
-      retentionDays: config.retentionDays,
-      soleServer: kind === 'embedded',
-    },
-    log,
-    meter: metrics.engine,
-  });
-  metrics.watchClaimWaits(scheduler.waiting);
+  // Built before the scheduler starts: that holds the event loop for so long that transactions would time out.
+  let scheduler: Scheduler;
+  const desk: ClaimDesk = {
+    claim: (ask) => scheduler.remote.claim(ask),
+    settle: (outcomes, next) => scheduler.remote.settle(outcomes, next),
+    tell: (workerId, command) => scheduler.remote.tell(workerId, command),
+  };
   const app = createApp({
-    store,
-    vital,
-    desk: scheduler.remote,
+    ...{ store, vital, desk, log, metrics, startedAt },
     claimTtlMs: config.claimTtlMs,
-    reportProgress: scheduler.reportProgress,
+    reportProgress: (report) => scheduler.reportProgress(report),
     actionChecks: actionChecks(catalogue),
     actions: [...catalogue.values()],
-    log,
-    metrics,
     version: packageJson.version,
     database: { kind, version: databaseVersion },
     allowedHosts: config.allowedHosts,
-    startedAt,
     isReady: () => !stopping.signal.aborted,
     stopping: stopping.signal,
   });
+  await app.ready();
+  const entry = describeServer(id, config, [...catalogue.keys()]);
+  const { claimTtlMs, retentionDays } = config;
+  const settings = { entry, claimTtlMs, retentionDays, soleServer: kind === 'embedded' };
+  scheduler = await startScheduler({
+    ...{ store, vital, connection, catalogue, settings, log },
+    meter: metrics.engine,
+  });
+  metrics.watchClaimWaits(scheduler.waiting);
   stops.push(async () => {
     // Readiness turns 503 first, then claiming stops, and the door closes last: who waits is still answered.
     stopping.abort();

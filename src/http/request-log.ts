@@ -8,6 +8,8 @@ export function isProbe(url: string): boolean {
 }
 
 const READS = new Set(['GET', 'HEAD']);
+// What workers say all the time; what comes of it the lines about steps tell.
+const TALK = /^\/v1\/(claims(\/|$)|workers\/[^/]+\/heartbeat$)/;
 
 /** Writes one line for an answered request. An onResponse hook. */
 export async function logRequest(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -36,7 +38,7 @@ function levelOf(method: string, path: string, status: number): 'debug' | 'info'
   if (isProbe(path)) return 'debug';
   if (status >= 500) return status === 503 ? 'warn' : 'error';
   if (status >= 400) return 'info';
-  return READS.has(method) ? 'debug' : 'info';
+  return READS.has(method) || TALK.test(path) ? 'debug' : 'info';
 }
 
 declare module 'fastify' {

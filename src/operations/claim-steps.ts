@@ -4,8 +4,11 @@ import { setLockTimeout } from '../database/transaction.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import {
   type Demand,
+  findLanes,
+  type Lane,
   lockClaimableJobs,
   lockFartherJobs,
+  narrowLanes,
   pickReadySteps,
   type Wanted,
 } from '../repositories/find-claimable.ts';
@@ -45,8 +48,11 @@ async function claimFrom(
   reach: 'near' | 'far',
 ): Promise<Grants[]> {
   const demand = demandOf(requests);
+  const found = await findLanes(store.db, demand);
+  if (found.length === 0) return requests.map(() => NOTHING);
+  const lanes = reach === 'near' ? await narrowLanes(store.db, found, demand) : found;
   const { grants, drafts } = await store.db.transaction().execute(async (tx) => {
-    const locked = await (reach === 'near' ? lockSomeJobs(tx, demand) : lockFartherJobs(tx, demand));
+    const locked = await (reach === 'near' ? lockSomeJobs(tx, lanes) : lockFartherJobs(tx, lanes));
     // A job past its deadline is about to end; nothing of it starts any more.
     const drafts = locked
       .filter(({ job, now }) => job.deadline_at > now)
@@ -54,7 +60,7 @@ async function claimFrom(
     if (drafts.length === 0) return { grants: requests.map(() => NOTHING), drafts };
     const picked = await pickReadySteps(
       tx,
-      demand,
+      lanes,
       drafts.map((draft) => draft.job.id),
       reach,
     );
@@ -114,9 +120,9 @@ function demandOf(requests: readonly ClaimRequest[]): Demand {
   return { wanted: [...wanted.values()], total };
 }
 
-async function lockSomeJobs(tx: Tx, demand: Demand): Promise<LockedJob[]> {
-  const free = await lockClaimableJobs(tx, demand, 'skip');
+async function lockSomeJobs(tx: Tx, lanes: readonly Lane[]): Promise<LockedJob[]> {
+  const free = await lockClaimableJobs(tx, lanes, 'skip');
   if (free.length > 0) return free;
   await setLockTimeout(tx, LOCK_WAIT_MS);
-  return lockClaimableJobs(tx, demand, 'wait');
+  return lockClaimableJobs(tx, lanes, 'wait');
 }

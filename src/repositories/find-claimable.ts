@@ -1,5 +1,6 @@
-import { type RawBuilder, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
+import type { Tables } from '../database/tables.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { bulkRows } from './bulk-rows.ts';
 import { type LoadedStep, STEP_COLUMNS } from './load-steps.ts';
@@ -18,14 +19,72 @@ export interface Demand {
   total: number;
 }
 
-/** Locks the jobs whose steps come first among those that are wanted. */
-export async function lockClaimableJobs(tx: Tx, demand: Demand, mode: 'wait' | 'skip'): Promise<LockedJob[]> {
+/** A queue and an action of which steps are ready, and how many of them to look at. */
+export interface Lane {
+  queue: string;
+  uses: string;
+  max: number;
+}
+
+const WANTED_KINDS = { queue: 'text', uses: 'text', max: 'int4' } as const;
+
+/**
+ * The lanes in which something is ready that is wanted, at one index probe each. Where any queue will do, those that
+ * have ready steps are found by hopping over the index, one probe a queue. Beyond the limit chance decides, so that
+ * every lane has its day.
+ */
+export async function findLanes(db: Kysely<Tables>, { wanted }: Demand): Promise<Lane[]> {
+  const { rows } = await sql<Lane>`
+    with recursive wanted as materialized (select * from ${bulkRows('w', WANTED_KINDS, wanted)}),
+    filled (queue) as (
+      (select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
+      union all
+      select (select s.queue from step s where s.status = 'ready' and s.queue > f.queue order by s.queue limit 1)
+      from filled f where f.queue is not null
+    )
+    select lane.queue, lane.uses, least(sum(lane.max), ${sql.lit(LIMITS.claimsPerRequest)})::int4 as max from (
+      select queue, uses, max from wanted where queue is not null
+      union all
+      select f.queue, w.uses, w.max from wanted w cross join filled f
+      where w.queue is null and f.queue is not null
+    ) lane cross join lateral (${firstOfLane(sql`1`, sql.lit(1))}) ready
+    group by lane.queue, lane.uses order by random() limit ${sql.lit(LIMITS.claimPairs)}`.execute(db);
+  return rows;
+}
+
+/**
+ * The same lanes with about twice as many steps in all as may be taken: what comes first over all of them, and of each
+ * so many that a busy or crowded one hides none of the others. Whoever takes from a hundred queues would otherwise lock
+ * a hundred times the jobs that there is room for.
+ */
+export async function narrowLanes(
+  db: Kysely<Tables>,
+  lanes: readonly Lane[],
+  { total }: Demand,
+): Promise<readonly Lane[]> {
+  if (lanes.reduce((sum, { max }) => sum + max, 0) <= 2 * total) return lanes;
+  const share = Math.ceil(total / lanes.length);
+  const ofLane = sql`s.priority, s.turn, row_number() over (order by s.priority desc, s.turn) as nth`;
+  const { rows } = await sql<Lane>`
+    select queue, uses, count(*)::int4 as max from (
+      select lane.queue, lane.uses, s.nth, row_number() over (order by s.priority desc, s.turn) as place
+      from ${laneRows(lanes)} cross join lateral (${firstOfLane(ofLane, sql`lane.max`)}) s
+    ) s where place <= ${total} or nth <= ${share} group by queue, uses`.execute(db);
+  return rows;
+}
+
+/** Locks the jobs whose steps come first in these lanes. */
+export async function lockClaimableJobs(
+  tx: Tx,
+  lanes: readonly Lane[],
+  mode: 'wait' | 'skip',
+): Promise<LockedJob[]> {
   // An array, so that the candidates are looked up once, whatever the planner thinks of it.
   return lockJobsWhere(
     tx,
     sql`id = any(array(
-      with recursive ${lanes(demand, 'near')}
-      select c.job_id from pair cross join lateral (${firstOfPair(sql`s.job_id`, sql`pair.max`)}) c
+      select s.job_id from ${laneRows(lanes)}
+      cross join lateral (${firstOfLane(sql`s.job_id`, sql`lane.max`)}) s
     ))`,
     mode,
   );
@@ -36,14 +95,13 @@ const FAR_STEPS = LIMITS.stepsPerJob;
 const FAR_JOBS = 256;
 
 /** Locks jobs that nobody holds, looking far past the first ones: for when those are stuck. */
-export async function lockFartherJobs(tx: Tx, demand: Demand): Promise<LockedJob[]> {
+export async function lockFartherJobs(tx: Tx, lanes: readonly Lane[]): Promise<LockedJob[]> {
   return lockJobsWhere(
     tx,
     sql`id = any(array(
-      with recursive ${lanes(demand, 'far')}
-      select c.job_id from pair
-      cross join lateral (${firstOfPair(sql`s.job_id, s.priority, s.turn`, sql.lit(FAR_STEPS))}) c
-      group by c.job_id order by max(c.priority) desc, min(c.turn) limit ${sql.lit(FAR_JOBS)}
+      select s.job_id from ${laneRows(lanes)}
+      cross join lateral (${firstOfLane(sql`s.job_id, s.priority, s.turn`, sql.lit(FAR_STEPS))}) s
+      group by s.job_id order by max(s.priority) desc, min(s.turn) limit ${sql.lit(FAR_JOBS)}
     ))`,
     'skip',
   );
@@ -55,71 +113,33 @@ export async function lockFartherJobs(tx: Tx, demand: Demand): Promise<LockedJob
  */
 export async function pickReadySteps(
   tx: Tx,
-  demand: Demand,
+  lanes: readonly Lane[],
   jobIds: readonly string[],
   reach: 'near' | 'far',
 ): Promise<LoadedStep[]> {
   const isLocked = sql`s.job_id = any(${sql.val([...jobIds])}::uuid[])`;
   const candidates =
     reach === 'near'
-      ? sql`select * from (${firstOfPair(STEP_COLUMNS, sql`pair.max * 4`)}) s
-          where ${isLocked} order by s.priority desc, s.turn limit pair.max`
-      : firstOfPair(STEP_COLUMNS, sql`pair.max`, isLocked);
+      ? sql`select * from (${firstOfLane(STEP_COLUMNS, sql`lane.max * 4`)}) s
+          where ${isLocked} order by s.priority desc, s.turn limit lane.max`
+      : firstOfLane(STEP_COLUMNS, sql`lane.max`, isLocked);
   const { rows } = await sql<LoadedStep>`
-    with recursive ${lanes(demand, reach)}
-    select s.* from pair cross join lateral (${candidates}) s order by s.priority desc, s.turn`.execute(tx);
+    select s.* from ${laneRows(lanes)}
+    cross join lateral (${candidates}) s order by s.priority desc, s.turn`.execute(tx);
   return rows;
 }
 
-const WANTED_KINDS = { queue: 'text', uses: 'text', max: 'int4' } as const;
-
-// The (queue, action) pairs to look at: those that have a ready step, one index probe each. Where any queue will do,
-// those that have ready steps are found by hopping over the index, one probe a queue. Beyond the limit chance decides,
-// so that every pair has its day.
-//
-// `near`, no more is looked at in all than about twice of what may be taken: what comes first over all pairs, and of
-// each pair so many that a busy or crowded one hides none of the others. A worker that takes from a hundred queues would
-// lock a hundred times the jobs that it has room for.
-function lanes({ wanted, total }: Demand, reach: 'near' | 'far'): RawBuilder<unknown> {
-  return sql`wanted as materialized (select * from ${bulkRows('w', WANTED_KINDS, wanted)}),
-  lane (queue) as (
-    (select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
-    union all
-    select (select s.queue from step s where s.status = 'ready' and s.queue > l.queue order by s.queue limit 1)
-    from lane l where l.queue is not null
-  ), offered as materialized (
-    select queue, uses, least(sum(max), ${sql.lit(LIMITS.claimsPerRequest)})::int4 as max from (
-      select queue, uses, max from wanted where queue is not null
-      union all
-      select l.queue, w.uses, w.max from wanted w cross join lane l where w.queue is null and l.queue is not null
-    ) p cross join lateral (
-      select 1 from step s where s.status = 'ready' and s.queue = p.queue and s.uses = p.uses limit 1
-    ) ready
-    group by queue, uses order by random() limit ${sql.lit(LIMITS.claimPairs)}
-  ), pair as materialized (${reach === 'far' ? sql`select * from offered` : firstOverAll(total)})`;
+function laneRows(lanes: readonly Lane[]): RawBuilder<unknown> {
+  return bulkRows('lane', WANTED_KINDS, lanes);
 }
 
-function firstOverAll(total: number): RawBuilder<unknown> {
-  const ofPair = sql`s.priority, s.turn, row_number() over (order by s.priority desc, s.turn) as nth`;
-  const few = sql`(select sum(max) from offered) <= ${2 * total}`;
-  return sql`select * from offered where ${few}
-    union all
-    select queue, uses, count(*)::int4 from (
-      select pair.queue, pair.uses, s.nth, row_number() over (order by s.priority desc, s.turn) as place
-      from offered pair cross join lateral (${firstOfPair(ofPair, sql`pair.max`)}) s
-      where not ${few}
-    ) s
-    where place <= ${total} or nth <= ceil(${total}::float8 / (select count(*) from offered))
-    group by queue, uses`;
-}
-
-// A lateral limit a pair reads only what it returns; one condition over all pairs would sort every ready row.
-function firstOfPair(
+// A lateral limit a lane reads only what it returns; one condition over all lanes would sort every ready row.
+function firstOfLane(
   columns: RawBuilder<unknown>,
   limit: RawBuilder<unknown>,
   condition: RawBuilder<unknown> = sql`true`,
 ): RawBuilder<unknown> {
   return sql`select ${columns} from step s
-    where s.status = 'ready' and s.queue = pair.queue and s.uses = pair.uses and ${condition}
+    where s.status = 'ready' and s.queue = lane.queue and s.uses = lane.uses and ${condition}
     order by s.priority desc, s.turn limit ${limit}`;
 }

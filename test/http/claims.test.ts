@@ -103,10 +103,13 @@ describe('a claim', () => {
   it('is granted to a long-poll the moment a step becomes ready, and to nobody else', async () => {
     const uses = newAction();
     const [first, second] = [await register(uses), await register(uses)];
-    const waiting = [claim(first, { wait: '20s' }), claim(second, { wait: '2s' })];
+    const waiting = [claim(first, { wait: '20s' })];
+    await expect.poll(() => api.waiting()).toBe(1);
+    waiting.push(claim(second, { wait: '2s' }));
+    await expect.poll(() => api.waiting()).toBe(2);
     const id = await submit(uses);
     const answers = (await Promise.all(waiting)).map(({ json }) => json.data.length);
-    expect(answers.sort()).toEqual([0, 1]);
+    expect(answers).toEqual([1, 0]);
     expect((await job(id)).steps.data[0].attempt).toBe(1);
   });
 

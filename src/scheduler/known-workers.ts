@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
-import { AppError } from '../domain/errors.ts';
+import { noSuchWorker } from '../operations/change-worker.ts';
 import { type RequestingWorker, seeWorkers } from '../operations/see-workers.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { RemoteAsks } from './remote-asks.ts';
@@ -74,10 +74,7 @@ export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks):
       await look;
       const worker = known.get(id);
       if (worker) return worker;
-      throw new AppError(
-        'worker_not_found',
-        `there is no worker with the id ${id}; register with POST /v1/workers`,
-      );
+      throw noSuchWorker(id);
     },
     told(id, command) {
       const worker = known.get(id);

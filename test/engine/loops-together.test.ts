@@ -183,7 +183,7 @@ describe('the loops of three servers on one database', () => {
     const store = { db, wakeUps: createWakeUps() };
     const eight = (look: () => Promise<unknown>) => Promise.all(Array.from({ length: 8 }, look));
     const job = work.normal({ name: 'contended', ...KINDS.retry });
-    for (let round = 0; round < 30; round += 1) {
+    for (let round = 0; round < 20; round += 1) {
       for (let i = 0; i < 3; i += 1) await submitJob(store, job, { requestHash: 'contended' });
       await work.claim(store, 3, uuid(), 'nobodys');
       await sql`update step set claim_expires_at = clock_timestamp() where status = 'running'`.execute(db);

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import type { Tables } from '../../src/database/tables.ts';
 import { formatClaimId } from '../../src/domain/claim-id.ts';
-import { brokenInvariants, type Rows, readRows } from '../engine/invariants.ts';
+import { brokenInvariants, type Rows, readRows, type StepRow } from '../engine/invariants.ts';
 import { type Answered, type Begun, type LedgerLine, readLedgers, stepOfClaim } from './ledger.ts';
 import type { FleetRun } from './run-fleet.ts';
 import type { Life } from './servers.ts';
@@ -73,18 +73,8 @@ function judgeLedgers(verdict: Verdict, rows: Rows, lines: readonly LedgerLine[]
   const accepted = claimsOf(answers, ({ status, outcome }) => status === 200 && outcome === 'succeeded');
   const refused = claimsOf(answers, ({ status }) => status !== 200);
   const steps = [...rows.steps.values()].flat().filter(({ uses }) => REMOTE.has(String(uses)));
-  /** By step, the claim that the database holds as the one that it ended by. */
-  const kept = new Map(
-    steps.map((step) => {
-      const claim = formatClaimId({ ...step, claim_id: String(step.claim_id) });
-      return [stepOfClaim(claim), claim] as const;
-    }),
-  );
+  const kept = keptClaims(steps);
   const final = new Set(kept.values());
-  const byStep = Map.groupBy(accepted, stepOfClaim);
-  const output = (step: (typeof steps)[number]) =>
-    step.output as { claim: string; attempt: number; above: string[] } | null;
-  const list = [...steps];
 
   verdict.figures.push(
     ['steps of remote workers', String(steps.length)],
@@ -93,6 +83,7 @@ function judgeLedgers(verdict: Verdict, rows: Rows, lines: readonly LedgerLine[]
     ['results accepted, by the ledgers', String(accepted.size)],
   );
   count('executions begun twice under one claim', begun.length - ran.size, verdict);
+  const byStep = Map.groupBy(accepted, stepOfClaim);
   const doubled = [...byStep].filter(([, claims]) => claims.length > 1);
   count(
     'steps with two accepted results',
@@ -102,23 +93,45 @@ function judgeLedgers(verdict: Verdict, rows: Rows, lines: readonly LedgerLine[]
   );
   const foreign = [...accepted].filter((claim) => kept.get(stepOfClaim(claim)) !== claim);
   count('accepted results that are not the stored ones', foreign.length, verdict, foreign);
-  const other = list.filter((step) => output(step)?.claim !== kept.get(keyOf(step)));
-  count('stored outputs of another claim', other.length, verdict, other.map(keyOf));
-  const wrongAttempt = list.filter((step) => output(step)?.attempt !== step.attempt);
-  count('stored outputs of another attempt', wrongAttempt.length, verdict, wrongAttempt.map(keyOf));
-  const stale = list.filter((step) => output(step)?.above.some((claim) => !final.has(claim)));
-  count('steps given an output that was not accepted', stale.length, verdict, stale.map(keyOf));
-  count(
-    'steps that ended without an execution',
-    list.filter((step) => !ran.has(output(step)?.claim ?? '')).length,
-    verdict,
-  );
+  judgeOutputs(verdict, steps, kept, ran);
   const both = [...refused].filter((claim) => accepted.has(claim) || final.has(claim));
   count('results both refused and accepted', both.length, verdict, both);
   const unheard = [...final].filter((claim) => !accepted.has(claim));
   verdict.figures.push(
     ['accepted results whose answer never came', String(unheard.length)],
     ['late results refused', `${refused.size} (${codesOf(answers)})`],
+  );
+}
+
+/** By step, the claim that the database holds as the one that it ended by. */
+function keptClaims(steps: readonly StepRow[]): Map<string, string> {
+  return new Map(
+    steps.map((step) => {
+      const claim = formatClaimId({ ...step, claim_id: String(step.claim_id) });
+      return [stepOfClaim(claim), claim] as const;
+    }),
+  );
+}
+
+/** Each stored output says by which claim it came about, and from which outputs of other steps. */
+function judgeOutputs(
+  verdict: Verdict,
+  steps: readonly StepRow[],
+  kept: ReadonlyMap<string, string>,
+  ran: ReadonlySet<string>,
+): void {
+  const final = new Set(kept.values());
+  const output = (step: StepRow) => step.output as { claim: string; attempt: number; above: string[] } | null;
+  const other = steps.filter((step) => output(step)?.claim !== kept.get(keyOf(step)));
+  count('stored outputs of another claim', other.length, verdict, other.map(keyOf));
+  const wrongAttempt = steps.filter((step) => output(step)?.attempt !== step.attempt);
+  count('stored outputs of another attempt', wrongAttempt.length, verdict, wrongAttempt.map(keyOf));
+  const stale = steps.filter((step) => output(step)?.above.some((claim) => !final.has(claim)));
+  count('steps given an output that was not accepted', stale.length, verdict, stale.map(keyOf));
+  count(
+    'steps that ended without an execution',
+    steps.filter((step) => !ran.has(output(step)?.claim ?? '')).length,
+    verdict,
   );
 }
 

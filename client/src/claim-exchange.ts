@@ -1,8 +1,9 @@
-import { HoldfastError } from './errors.ts';
+import type { HoldfastError } from './errors.ts';
 import type { HeldClaim } from './held-claims.ts';
 import { type ClaimTalk, claimFields, type Ending, settleEndings } from './settle-calls.ts';
 import type { Outcome } from './step-outcome.ts';
 import { backoff, sleep, soon } from './timing.ts';
+import { LONGEST_ASKED_MS } from './transport.ts';
 import type { ClaimList } from './wire.ts';
 
 /** How long a request waits for a step; proxies give up after a minute. */
@@ -49,6 +50,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
   /** Claims that requests in flight may bring. */
   let asked = 0;
   let waiting = false;
+  /** Answers in a row to the long request that were none that it hoped for. */
+  let refusals = 0;
   let claiming = true;
   let scheduled = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -110,7 +113,10 @@ export function createExchange(options: ExchangeOptions): Exchange {
   function waitForSteps(): void {
     if (waiting || wanted() === 0) return;
     waiting = true;
-    void whileAsking((max) => askForSteps(options, max, cut.signal)).finally(() => {
+    const ask = async (max: number) => {
+      refusals = (await askForSteps(options, { max, refusals }, cut.signal)) ? 0 : refusals + 1;
+    };
+    void whileAsking(ask).finally(() => {
       waiting = false;
       schedule();
     });
@@ -138,8 +144,15 @@ function fitting(endings: readonly Ending[]): number {
   return first === -1 ? endings.length : first;
 }
 
-/** Waits for up to `max` steps, however long no server answers. Never rejects; ends early by the signal. */
-async function askForSteps(options: ExchangeOptions, max: number, signal: AbortSignal): Promise<void> {
+/**
+ * Waits for up to `max` steps, however long no server answers. Gives whether they were granted; when not, only after a
+ * pause, longer after so many `refusals` in a row. Never rejects; ends early by the signal.
+ */
+async function askForSteps(
+  options: ExchangeOptions,
+  { max, refusals }: { max: number; refusals: number },
+  signal: AbortSignal,
+): Promise<boolean> {
   const worker_id = options.workerId();
   const body = { ...claimFields(options, worker_id, max), wait: `${WAIT_MS}ms` };
   const call = { method: 'POST', path: '/v1/claims', body, repeatable: true, waitMs: WAIT_MS } as const;
@@ -151,13 +164,18 @@ async function askForSteps(options: ExchangeOptions, max: number, signal: AbortS
     options.onCommand(answer.command);
     // The answer may have come while this process stood still.
     options.onClaims(answer.data, Math.max(sentAt, performance.now() - options.stoodStill()));
+    return true;
   } catch (error) {
-    if (signal.aborted) return;
-    if (error instanceof HoldfastError && error.code === 'worker_not_found') {
-      await options.registerAgain(worker_id).catch(() => {});
-      return;
-    }
-    options.emit({ level: 'error', event: 'refused', message: `no steps: ${String(error)}`, error });
-    await sleep(backoff(5), signal).catch(() => {});
+    if (signal.aborted) return false;
+    const { code, retryAfterMs } = error as Partial<HoldfastError>;
+    const isUnknown = code === 'worker_not_found';
+    if (isUnknown) await options.registerAgain(worker_id).catch(() => {});
+    // Told once, not with every try.
+    else if (refusals === 0)
+      options.emit({ level: 'error', event: 'refused', message: `no steps: ${String(error)}`, error });
+    if (isUnknown && refusals === 0) return false;
+    const pause = Math.max(Math.min(retryAfterMs ?? 0, LONGEST_ASKED_MS), backoff(4 + refusals, 5_000));
+    await sleep(pause, signal).catch(() => {});
+    return false;
   }
 }

@@ -1,12 +1,17 @@
+import { HoldfastError } from './errors.ts';
 import type { HeldClaim, HeldClaims } from './held-claims.ts';
 import { workerPath } from './server-calls.ts';
 import { backoff, sleep } from './timing.ts';
-import type { Transport } from './transport.ts';
+import { LONGEST_ASKED_MS, type Transport } from './transport.ts';
 import type { ExtendedClaimList, HeartbeatAnswer } from './wire.ts';
 
 const CLAIMS_PER_REQUEST = 1_000;
 /** New progress waits so long to be told. */
 const PROGRESS_MS = 500;
+/** Pauses between tries grow up to this. */
+const LONGEST_PAUSE_MS = 5_000;
+/** However little time the claims have left, no pause has to be shorter. */
+const SHORTEST_LIMIT_MS = 500;
 
 export interface HeartbeatOptions {
   transport: Transport;
@@ -15,8 +20,11 @@ export interface HeartbeatOptions {
   /** How often a heartbeat is due, in milliseconds, as things are now. */
   intervalMs(): number;
   onCommand(command: HeartbeatAnswer['command']): void;
-  /** Hears of a heartbeat that did not get through; the next one is sent once this has resolved. */
-  onTrouble(error: unknown): Promise<void>;
+  /**
+   * Hears of a heartbeat that did not get through, after so many others in a row; the next one is sent once this has
+   * resolved.
+   */
+  onTrouble(error: unknown, failures: number): Promise<void>;
 }
 
 export interface Heartbeats {
@@ -39,9 +47,11 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
     let dueAt = performance.now() + intervalMs();
     let failures = 0;
     for (;;) {
-      await rest(dueAt - performance.now(), signal);
+      await rest(dueAt - performance.now(), signal, failures === 0);
       if (signal.aborted) return;
       const isDue = urgent || performance.now() >= dueAt;
+      // While none gets through, progress waits for the heartbeat that does.
+      if (!isDue && failures > 0) continue;
       urgent = false;
       try {
         await (isDue ? beat(options, signal) : report(options, signal));
@@ -49,22 +59,23 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
         if (isDue) dueAt = performance.now() + intervalMs();
       } catch (error) {
         if (signal.aborted) return;
-        await options.onTrouble(error);
-        // The sooner it is tried again, the more tries fit into what is left of the claims.
-        dueAt = performance.now() + backoff(failures, Math.min(2_000, intervalMs()));
+        await options.onTrouble(error, failures);
+        dueAt = performance.now() + pauseAfter(error, failures, claims);
         failures += 1;
       }
     }
   }
 
   /** Until a heartbeat is due, or something new is to be told. */
-  async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  async function rest(ms: number, signal: AbortSignal, mayReport: boolean): Promise<void> {
     if (signal.aborted || urgent) return;
     const woken = new AbortController();
     wake = () => woken.abort();
     signal.addEventListener('abort', wake, { once: true });
-    const isNews = [...claims.all()].some(({ unreported }) => unreported);
-    await sleep(Math.max(0, isNews ? Math.min(ms, PROGRESS_MS) : ms), woken.signal).catch(() => {});
+    const isNews = mayReport && [...claims.all()].some(({ unreported }) => unreported);
+    // Timers leave out fractions, and what wakes too early is not due yet.
+    const whole = Math.ceil(Math.max(0, isNews ? Math.min(ms, PROGRESS_MS) : ms));
+    await sleep(whole, woken.signal).catch(() => {});
     signal.removeEventListener('abort', wake);
     wake = () => {};
   }
@@ -84,6 +95,14 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
       }, PROGRESS_MS);
     },
   };
+}
+
+/** Longer each time, and as long as the server asks for; but several tries fit into what is left of the claims. */
+function pauseAfter(error: unknown, failures: number, claims: HeldClaims): number {
+  const asked = error instanceof HoldfastError ? (error.retryAfterMs ?? 0) : 0;
+  const pause = Math.max(Math.min(asked, LONGEST_ASKED_MS), backoff(failures, LONGEST_PAUSE_MS));
+  const left = Math.min(...[...claims.all()].map(({ expiresAt }) => expiresAt)) - performance.now();
+  return Math.min(pause, Math.max(SHORTEST_LIMIT_MS, left / 4));
 }
 
 async function beat(options: HeartbeatOptions, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { checkOptions, SERVER_OPTIONS } from './check-options.ts';
 import type { Client, ClientOptions } from './client.ts';
 import { followCalls } from './follow-job.ts';
 import { jobCalls } from './job-calls.ts';
@@ -31,6 +32,7 @@ export type { Action, ActionContext, WorkerEvent, WorkerOptions } from './worker
 
 /** A client of one server, or of several that share a database. It keeps nothing open and needs no closing. */
 export function createClient(options: ClientOptions): Client {
+  checkOptions(options, { ...SERVER_OPTIONS, timeoutMs: '', patienceMs: '' });
   const transport = createTransport(options);
   return {
     servers: transport.servers,

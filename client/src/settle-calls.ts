@@ -48,6 +48,7 @@ export async function settleEndings(
   given: readonly Ending[],
   max: number,
   again: (ending: Ending) => void,
+  refusals = 0,
 ): Promise<void> {
   // Nothing is written for a claim that must be assumed lost.
   const endings = given.filter(({ held }) => talk.held.isValid(held));
@@ -60,12 +61,14 @@ export async function settleEndings(
   // Time for at least one more try, should the answer get lost.
   const timeoutMs = Math.min(30_000, Math.max(1_000, left / 2));
   const call = { method: 'POST', path: '/v1/claims/settle', headers: JSON_TYPE, body } as const;
-  const limits = { repeatable: true, timeoutMs, patienceMs: left, signal: talk.life };
+  // Several tries fit into what is left of the claims, however long a pause the server asks for.
+  const longestPauseMs = Math.max(500, left / 4);
+  const limits = { repeatable: true, timeoutMs, patienceMs: left, longestPauseMs, signal: talk.life };
   let answer: SettledClaimList;
   try {
     answer = (await talk.transport.send({ ...call, ...limits })).json<SettledClaimList>();
   } catch (error) {
-    await onRefusal(talk, endings, { max, worker_id, error, again });
+    await onRefusal(talk, endings, { max, worker_id, error, again, refusals });
     return;
   }
   answer.data.forEach((item, index) => {
@@ -80,10 +83,12 @@ interface Refusal {
   worker_id: string;
   error: unknown;
   again(ending: Ending): void;
+  /** How often they were refused before for what is not their fault. */
+  refusals: number;
 }
 
 async function onRefusal(talk: ClaimTalk, endings: readonly Ending[], refusal: Refusal): Promise<void> {
-  const { max, worker_id, error, again } = refusal;
+  const { max, worker_id, error, again, refusals } = refusal;
   if (talk.life.aborted || !(error instanceof HoldfastError)) {
     // It was tried until the last of these claims had to be assumed lost.
     for (const { held } of endings) talk.held.end(held, talk.life.aborted ? 'stopping' : 'expired');
@@ -92,8 +97,8 @@ async function onRefusal(talk: ClaimTalk, endings: readonly Ending[], refusal: R
     await settleEndings(talk, endings, max, again);
   } else if (![400, 413, 422].includes(error.status)) {
     // Not what was sent is at fault.
-    await sleep(backoff(3));
-    await settleEndings(talk, endings, max, again);
+    await sleep(Math.max(error.retryAfterMs ?? 0, backoff(2 + refusals)));
+    await settleEndings(talk, endings, max, again, refusals + 1);
   } else if (endings.length > 1) {
     // One of them is refused, and all others with it: halved until that one is alone.
     const half = endings.length >> 1;

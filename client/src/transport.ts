@@ -6,7 +6,7 @@ import type { Problem } from './wire.ts';
 const TIMEOUT_MS = 30_000;
 const PATIENCE_MS = 10_000;
 /** Longer than that no server is believed that asks for a pause. */
-const LONGEST_PAUSE_MS = 60_000;
+export const LONGEST_ASKED_MS = 60_000;
 /** Errors of a connection that never came about, so that nothing can have been asked. */
 const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
@@ -25,6 +25,8 @@ export interface Call {
   /** Instead of the client's own. */
   timeoutMs?: number | undefined;
   patienceMs?: number | undefined;
+  /** Of a pause between two tries, also of one that the server asks for. */
+  longestPauseMs?: number;
   signal?: AbortSignal | undefined;
   /** Statuses that are answers as good as 2xx. */
   alsoFine?: readonly number[];
@@ -105,8 +107,11 @@ export function createTransport(
       if (current === tried) current = (tried + 1) % servers.length;
       // Another server may well answer: the first round over all of them goes without a pause.
       if (tries < servers.length) continue;
-      const asked = error instanceof HoldfastError ? Math.min(error.retryAfterMs ?? 0, LONGEST_PAUSE_MS) : 0;
-      const pause = Math.max(asked, backoff(tries - servers.length));
+      const asked = error instanceof HoldfastError ? Math.min(error.retryAfterMs ?? 0, LONGEST_ASKED_MS) : 0;
+      const pause = Math.min(
+        Math.max(asked, backoff(tries - servers.length)),
+        call.longestPauseMs ?? Infinity,
+      );
       if (performance.now() + pause > until) throw ofAll(error, servers);
       await sleep(pause, call.signal);
     }
@@ -191,9 +196,13 @@ function refusal(answer: Answer): Trouble {
   const error = new HoldfastError(status, problem, retryAfter(headers.get('retry-after')));
   return {
     error,
-    // 502 and 504 are what a proxy says while the server behind it starts anew.
-    passing: [429, 502, 503, 504].includes(status),
+    passing: isPassing(status),
   };
+}
+
+/** 502 and 504 are what a proxy says while the server behind it starts anew. */
+export function isPassing(status: number): boolean {
+  return [429, 502, 503, 504].includes(status);
 }
 
 function noAnswer(server: string, error: unknown): Trouble {

@@ -2,7 +2,7 @@ import { HoldfastError } from './errors.ts';
 import { createHeartbeats, type Heartbeats } from './heartbeats.ts';
 import type { HeldClaims } from './held-claims.ts';
 import { workerPath } from './server-calls.ts';
-import type { Transport } from './transport.ts';
+import { isPassing, type Transport } from './transport.ts';
 import type { HeartbeatAnswer, RegisteredWorker, WorkerRegistration } from './wire.ts';
 import type { WorkerEvent } from './worker-options.ts';
 
@@ -60,10 +60,12 @@ export function createSession(options: SessionOptions): Session {
       const { heartbeat_interval_ms: beat = 10_000, claim_ttl_ms: ttl = 30_000 } = worker ?? {};
       return Math.min(beat, (options.ttlMs ?? ttl) / 3);
     },
-    onTrouble: async (error) => {
-      const isUnknown = error instanceof HoldfastError && error.code === 'worker_not_found';
-      if (isUnknown) await registerAgain(workerId()).catch(() => {});
-      else emit({ level: 'debug', event: 'unreachable', message: `no heartbeat: ${String(error)}`, error });
+    onTrouble: async (error, failures) => {
+      if (!(error instanceof HoldfastError)) return;
+      if (error.code === 'worker_not_found') await registerAgain(workerId()).catch(() => {});
+      // That no server answers is told once for all requests; a refusal once for all heartbeats.
+      else if (failures === 0 && !isPassing(error.status))
+        emit({ level: 'warn', event: 'refused', message: `no heartbeat: ${String(error)}`, error });
     },
   });
 

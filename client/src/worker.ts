@@ -1,3 +1,4 @@
+import { checkOptions, SERVER_OPTIONS } from './check-options.ts';
 import { createWorkerLoop, type WorkerLoop } from './worker-loop.ts';
 import type { WorkerEvent, WorkerOptions } from './worker-options.ts';
 
@@ -11,7 +12,7 @@ export class Worker {
   #loop: WorkerLoop | undefined;
 
   constructor(options: WorkerOptions) {
-    checkOptions(options);
+    checkWorkerOptions(options);
     this.#options = options;
     this.name = options.name ?? defaultName();
   }
@@ -79,6 +80,12 @@ export class Worker {
 
 const GRACE_MS = 10_000;
 const EXIT_MS = 2_000;
+const WORKER_OPTIONS: Record<keyof WorkerOptions, string> = {
+  ...SERVER_OPTIONS,
+  actions: 'an object of functions by the name that steps use',
+  ...{ name: '', queues: '', concurrency: '', prefetch: '', ttlMs: '', shutdownGraceMs: '', labels: '' },
+  ...{ version: '', handleSignals: '', onEvent: '' },
+};
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** What is used of Node's `process`, which is not there in browsers; nothing of Node is imported. */
@@ -102,7 +109,9 @@ function defaultName(): string {
   return process === undefined ? 'worker' : `worker@${host ?? 'somewhere'}/${process.pid}`;
 }
 
-function checkOptions({ actions, concurrency = 1, prefetch = 0, ttlMs = 1_000 }: WorkerOptions): void {
+function checkWorkerOptions(options: WorkerOptions): void {
+  checkOptions(options, WORKER_OPTIONS);
+  const { actions, concurrency = 1, prefetch = 0, ttlMs = 1_000 } = options;
   const names = Object.keys(actions);
   if (names.length === 0) throw new TypeError('`actions` holds no action: there is nothing to offer');
   for (const name of names)

@@ -417,6 +417,31 @@ describe('a worker whose server', () => {
     for (const step of await stepsOf(id)) expect(step).toMatchObject({ status: 'succeeded', attempt: 1 });
   });
 
+  it('does not answer, or asks for a pause, asks again later each time, and says it once', async () => {
+    const names = ['cut', 'busy'];
+    for (const name of names) await start({ a: () => 1 }, { name, ttlMs: 1_000 });
+    const ids = await Promise.all(names.map(async (name) => (await entryOf(name))?.id ?? ''));
+    const times: number[][] = [[], []];
+    proxy.decide = (_method, path) => {
+      const index = ids.findIndex((id) => path.includes(`${id}/heartbeat`));
+      if (index >= 0) times[index]?.push(performance.now());
+      return index === 0
+        ? 'cut-before'
+        : index === 1
+          ? { status: 503, headers: { 'retry-after': '2' } }
+          : 'none';
+    };
+    const [cut, busy] = times as [number[], number[]];
+    await until(() => cut.length >= 6 && busy.length >= 2);
+    const gaps = cut.map((time, index) => time - (cut[index - 1] ?? time));
+    expect(gaps[5]).toBeGreaterThan(600);
+    expect((busy[1] as number) - (busy[0] as number)).toBeGreaterThan(1_900);
+    expect(heard('unreachable')).toHaveLength(2);
+    proxy.decide = () => 'none';
+    await until(() => heard('reachable').length === 2);
+    expect(events.filter(({ event }) => /reachable/.test(event))).toHaveLength(4);
+  });
+
   it('refuses it says why, and one that never answers can be left', async () => {
     const refused = workerOf({ 'Not A Name': () => 1 });
     await expect(refused.start()).rejects.toMatchObject({ status: 422, code: 'invalid_body' });
@@ -428,6 +453,18 @@ describe('a worker whose server', () => {
       { actions: { a: () => 1 }, ttlMs: 10 },
     ])
       expect(() => new Worker({ server: proxy.url, ...bad })).toThrow(TypeError);
+    const actions = { a: () => 1 };
+    for (const [options, message] of [
+      [{}, '`server` is missing: the URL of a server'],
+      [{ server: proxy.url }, '`actions` is missing: an object of functions by the name that steps use'],
+      [{ server: proxy.url, actions, concurency: 2 }, '`concurency` is not an option; did you mean `conc'],
+      [{ server: proxy.url, actions, handlSignal: 1 }, 'did you mean `handleSignals`?'],
+      [{ server: proxy.url, actions, colour: 1 }, '`colour` is not an option; there are server, '],
+    ] as [never, string][])
+      expect(() => new Worker(options)).toThrow(message);
+    expect(() => new Worker(undefined as never)).toThrow('`server` is missing');
+    expect(() => createClient(undefined as never)).toThrow('`server` is missing');
+    expect(() => createClient({ server: proxy.url, patience: 1 } as never)).toThrow('`patience` is not an');
     proxy.decide = () => 'cut-before';
     const running = workerOf({ a: () => 1 }).run();
     await until(() => heard('unreachable').length === 1);

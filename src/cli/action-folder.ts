@@ -43,6 +43,15 @@ interface Known {
   /** Changes whenever the file does. */
   mark: string;
   action: FolderAction | null;
+  /** The file that it was last said to stand back behind, so that this is told once. */
+  behind?: string;
+}
+
+interface Files {
+  /** What each file held when it was last looked at. */
+  known: Map<string, Known>;
+  /** The file of each action that is served. */
+  inUse: Map<string, string>;
 }
 
 /**
@@ -52,8 +61,8 @@ interface Known {
  */
 export async function openActionFolder(folder: string, listener: FolderListener): Promise<ActionFolder> {
   const path = resolve(folder);
-  const known = new Map<string, Known>();
-  await look(path, known, listener, true);
+  const files: Files = { known: new Map(), inUse: new Map() };
+  await look(path, files, listener, true);
   const closing = new AbortController();
   const { signal } = closing;
   let hint = Promise.withResolvers<void>();
@@ -64,7 +73,7 @@ export async function openActionFolder(folder: string, listener: FolderListener)
       await Promise.race([hint.promise, sleep(RESCAN_MS, undefined, { signal })]);
       hint = Promise.withResolvers();
       await sleep(SETTLE_MS, undefined, { signal });
-      const now = await look(path, known, listener).then(
+      const now = await look(path, files, listener).then(
         () => '',
         (error: Error) => error.message,
       );
@@ -96,7 +105,7 @@ function watchFolder(path: string, onHint: () => void): FSWatcher | null {
 /** Loads what is new, forgets what is gone, and tells of it if there was either. */
 async function look(
   path: string,
-  known: Map<string, Known>,
+  { known, inUse }: Files,
   listener: FolderListener,
   isFirst = false,
 ): Promise<void> {
@@ -120,7 +129,8 @@ async function look(
       }
     }),
   );
-  if (isFirst || gone.length > 0 || taken.includes(true)) listener.onActions(withoutDoubles(known, listener));
+  if (isFirst || gone.length > 0 || taken.includes(true))
+    listener.onActions(withoutDoubles(known, inUse, listener));
 }
 
 /** What went wrong, with the line of the file if it is known. */
@@ -199,13 +209,29 @@ async function inTime(loading: Promise<Record<string, unknown>>): Promise<Record
   }
 }
 
-/** Of several files for one action the first counts. */
-function withoutDoubles(known: Map<string, Known>, { onTrouble }: FolderListener): FolderAction[] {
+/** Of several files for one action the one in use stays, else the first by name counts. `inUse`: by action its file. */
+function withoutDoubles(
+  known: Map<string, Known>,
+  inUse: Map<string, string>,
+  { onTrouble }: FolderListener,
+): FolderAction[] {
   const actions = [...known.values()].map(({ action }) => action).filter((action) => action !== null);
-  const sorted = actions.sort((a, b) => (a.file < b.file ? -1 : 1));
-  return sorted.filter((action) => {
-    const first = sorted.find(({ uses }) => uses === action.uses) as FolderAction;
-    if (first !== action) onTrouble(action.file, `${first.file} is the action ${action.uses} already`);
-    return first === action;
-  });
+  const rank = ({ uses, file }: FolderAction) => (inUse.get(uses) === file ? 0 : 1);
+  const sorted = actions.sort((a, b) => rank(a) - rank(b) || (a.file < b.file ? -1 : 1));
+  const served = new Map<string, FolderAction>();
+  for (const action of sorted) {
+    const { uses, file } = action;
+    const former = served.get(uses);
+    const entry = known.get(file) as Known;
+    if (former === undefined) {
+      served.set(uses, action);
+      delete entry.behind;
+    } else if (entry.behind !== former.file) {
+      entry.behind = former.file;
+      onTrouble(file, `\`${uses}\` is the action of ${former.file} already`);
+    }
+  }
+  inUse.clear();
+  for (const { uses, file } of served.values()) inUse.set(uses, file);
+  return [...served.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
 }

@@ -2,7 +2,7 @@ import { type Action, HoldfastError, Worker, type WorkerEvent } from '../../clie
 import type { FolderAction } from './action-folder.ts';
 
 export interface FolderWorkerOptions {
-  server: string;
+  servers: readonly string[];
   name: string;
   version: string;
   queues: string[] | undefined;
@@ -49,12 +49,12 @@ export function createFolderWorkers(options: FolderWorkerOptions): FolderWorkers
   let stopping = false;
 
   function open(key: string, { names, concurrency }: Group): Worker {
-    const { server, version, queues } = options;
+    const { servers, version, queues } = options;
     const act = (uses: string): Action => {
       return (context) => current.get(uses)?.(context);
     };
     const worker: Worker = new Worker({
-      ...{ server, version, concurrency, handleSignals: false },
+      ...{ server: servers, version, concurrency, handleSignals: false },
       name: key === '' ? options.name : `${options.name} ${key}`,
       actions: Object.fromEntries(names.map((uses) => [uses, act(uses)])),
       ...(queues === undefined ? {} : { queues }),

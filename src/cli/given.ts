@@ -8,8 +8,8 @@ import { tellTrouble, UsageError } from './trouble.ts';
 /** What every command is given. */
 export interface Given {
   output: Output;
-  /** Where the server is. */
-  server: string;
+  /** Where the servers are: several share a database, and one is used until it does not answer. */
+  servers: readonly string[];
   connect(options?: ConnectOptions): Client;
 }
 
@@ -42,9 +42,8 @@ export function runs<Options extends object, Arguments extends unknown[]>(
     const args = all.slice(0, -2) as Arguments;
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const output = openOutput(options.json === true);
-    // As people write it: `localhost:3000`.
-    const server = /^[\w.-]+:\d+/.test(options.server) ? `http://${options.server}` : options.server;
-    const given: Given = { output, server, connect: (how) => connect(server, how) };
+    const servers = readServers(options.server);
+    const given: Given = { output, servers, connect: (how) => connect(servers, how) };
     try {
       const exit = await action(given, options, ...args);
       process.exitCode = typeof exit === 'number' ? exit : EXIT.succeeded;
@@ -55,7 +54,15 @@ export function runs<Options extends object, Arguments extends unknown[]>(
   });
 }
 
-function connect(server: string, { patienceMs = PATIENCE_MS, onSilence }: ConnectOptions = {}): Client {
+/** As people write them: `localhost:3000`, several with commas between. */
+function readServers(text: string): string[] {
+  return gatherList(text).map((server) => (/^[\w.-]+:\d+/.test(server) ? `http://${server}` : server));
+}
+
+function connect(
+  servers: readonly string[],
+  { patienceMs = PATIENCE_MS, onSilence }: ConnectOptions = {},
+): Client {
   let silent = false;
   const hear = (now: boolean) => {
     if (now !== silent) onSilence?.(now);
@@ -72,9 +79,9 @@ function connect(server: string, { patienceMs = PATIENCE_MS, onSilence }: Connec
     }
   };
   try {
-    return createClient({ server, patienceMs, fetch: listening });
+    return createClient({ server: servers, patienceMs, fetch: listening });
   } catch (error) {
-    // The address is the one thing of it that somebody typed.
+    // The addresses are the one thing of it that somebody typed.
     throw new UsageError(`--server: ${(error as Error).message}`);
   }
 }

@@ -93,14 +93,16 @@ function serverTime({ started_at, elapsed_ms }: Job): number {
   return started_at === null ? Date.now() : Date.parse(started_at) + (elapsed_ms ?? 0);
 }
 
-function stepLine(output: Output, step: Step, now: number): string {
+/** One step of a job on its way. `now`: by the server's clock, in milliseconds. */
+export function stepLine(output: Output, step: Step, now: number): string {
   const { name, status, started_at } = step;
-  const attempt = step.attempt > 1 ? ` attempt ${step.attempt}` : '';
+  const attempt = step.attempt > 1 ? `attempt ${step.attempt}` : '';
   const took =
     status === 'running' && started_at !== null
       ? showDuration(Math.max(0, now - Date.parse(started_at)))
       : '';
+  const about = [took, attempt, showNote(step)].filter((part) => part !== '').join(', ');
   const head = `  ${name}`;
   const room = Math.max(10, output.columns() - head.length - 14);
-  return `${head}  ${paintStatus(output, status)}  ${shorten(`${took}${attempt} ${showNote(step)}`.trim(), room)}`;
+  return `${head}  ${paintStatus(output, status)}  ${shorten(about, room)}`;
 }

@@ -15,19 +15,23 @@ import { withExamples } from './given.ts';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:3000';
 
-/** The whole command line; `environment` gives the server when `--server` does not. */
-export function createProgram(environment: Record<string, string | undefined>): Command {
+/**
+ * The whole command line; `environment` gives the server when `--server` does not. With `isQuiet` mistakes in what was
+ * typed are thrown as `CommanderError` without being written anywhere.
+ */
+export function createProgram(environment: Record<string, string | undefined>, isQuiet = false): Command {
   const program = new Command('holdfast')
     .description('Jobs that are not lost: start a server, submit graphs of steps, watch them, work for them.')
     .version(packageJson.version)
     .option(
       '--server <url>',
-      'where the server is; by default HOLDFAST_SERVER',
+      'where the server is; several of one database with commas; by default HOLDFAST_SERVER',
       environment.HOLDFAST_SERVER || DEFAULT_SERVER,
     )
     .option('--json', 'print JSON for programs; errors too')
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows how it is used)')
+    .configureOutput(isQuiet ? { writeErr: () => {} } : {})
     .exitOverride();
   withExamples(program, [
     'holdfast serve',

@@ -20,8 +20,9 @@ export async function watchJob(given: Given, id: string, timeoutMs: number | und
       ? createLiveDisplay(output)
       : createChangeLines(output);
   const client = given.connect({ patienceMs: LONG_PATIENCE_MS, onSilence: display.silence });
-  return await untilStopped({ id, timeoutMs }, async (signal) => {
-    let last: Job | null = null;
+  let last: Job | null = null;
+  const status = () => last?.status;
+  return await untilStopped({ id, timeoutMs, status }, async (signal) => {
     try {
       for await (const job of client.watch(id, { includeSteps: display.includeSteps, signal })) {
         last = job;
@@ -45,22 +46,34 @@ function jsonLines({ output }: Given): Display {
   };
 }
 
+interface Looking {
+  id: string;
+  timeoutMs: number | undefined;
+  /** What is said of the job when the time is over. */
+  what?: string;
+  /** Of the job when it was last looked at. */
+  status?(): string | undefined;
+}
+
 /**
  * Runs something that only looks on: Ctrl-C and a passed `timeoutMs` abort its signal, and it then throws what says
- * that the job goes on by itself.
+ * that the job is left as it is.
  */
 export async function untilStopped<Result>(
-  { id, timeoutMs, what = 'is not over' }: { id: string; timeoutMs: number | undefined; what?: string },
+  { id, timeoutMs, what = 'is not over', status = () => undefined }: Looking,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const stop = new AbortController();
-  const goesOn = `it goes on by itself, and \`holdfast watch ${id}\` comes back to it`;
+  const goesOn = () =>
+    status() === 'paused'
+      ? `it is paused, and \`holdfast resume ${id}\` lets it go on`
+      : `${status() === undefined ? 'it is left as it is' : 'it goes on by itself'}, and \`holdfast watch ${id}\` comes back to it`;
   const interrupt = () => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
-    stop.abort(new Interrupted(`stopped looking at the job; ${goesOn}`));
+    stop.abort(new Interrupted(`stopped looking at the job; ${goesOn()}`));
   };
   const over = () =>
-    stop.abort(new WaitOver(`the job ${what} after ${formatDuration(timeoutMs ?? 0)}; ${goesOn}`));
+    stop.abort(new WaitOver(`the job ${what} after ${formatDuration(timeoutMs ?? 0)}; ${goesOn()}`));
   const timer = timeoutMs === undefined ? undefined : setTimeout(over, timeoutMs);
   // Not `once`: when it alone is left, what restores the cursor ends the process before anything is said.
   process.on('SIGINT', interrupt);

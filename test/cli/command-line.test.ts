@@ -173,6 +173,14 @@ describe('holdfast watch', () => {
     );
     expect(await client().get(id)).toMatchObject({ status: 'running' });
 
+    expect((await holdfast(['pause', id])).code).toBe(0);
+    const late = await holdfast(['watch', id, '--timeout', '1s']);
+    expect(late).toMatchObject({
+      code: 124,
+      stderr: expect.stringContaining('it is paused, and `holdfast resume'),
+    });
+    expect((await holdfast(['resume', id])).code).toBe(0);
+
     const again = start(server.url, ['watch', id]);
     await again.says('step main  waiting');
     expect((await holdfast(['cancel', id, '--reason', 'enough'])).stdout).toBe(`${id}  cancelled  long\n`);
@@ -282,6 +290,15 @@ describe('the other commands', () => {
       expect(stderr).toMatch(wrong[index]?.[1] as RegExp);
       expect(stderr).not.toMatch(/\n +at /);
     });
+    const typed = [['submt', 'x', '--json'], ['--json', 'watch', 'id', '--timeout', 'soon'], ['--json']];
+    for (const { code, stdout, stderr } of await Promise.all(typed.map((args) => holdfast(args)))) {
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(JSON.parse(stderr)).toEqual({
+        code: 'usage',
+        detail: expect.stringMatching(/^unknown command|"soon" is not|^no command/),
+        errors: [],
+      });
+    }
     const [help, served] = await Promise.all([
       holdfast(['submit', '--help']),
       holdfast(['serve'], { env: { PORT: 'nope' } }),
@@ -300,6 +317,12 @@ describe('the other commands', () => {
     const gone = createServer().listen(0);
     const { port: nobody } = gone.address() as AddressInfo;
     await new Promise((closed) => gone.close(closed));
+    const several = `127.0.0.1:${nobody}, ${server.url}`;
+    for (const ran of [
+      await holdfast(['jobs', '--server', several, '--json']),
+      await holdfast(['jobs', '--json'], { env: { HOLDFAST_SERVER: several } }),
+    ])
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
     const [silent, strange] = await Promise.all([
       holdfast(['jobs', '--server', `http://127.0.0.1:${nobody}`, '--json']),
       holdfast(['jobs', '--server', `127.0.0.1:${port}`]),

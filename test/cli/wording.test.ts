@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { guessFormat } from '../../src/cli/definition-file.ts';
+import { stepLine } from '../../src/cli/live-display.ts';
+import { openOutput } from '../../src/cli/output.ts';
 import { layOut } from '../../src/cli/table.ts';
 import { plain, showAge, showDuration, showProgress, showRemaining } from '../../src/cli/wording.ts';
 
@@ -33,6 +35,22 @@ describe('what the command line says', () => {
 
   it('holds nothing that a terminal would obey', () => {
     expect(plain('\u001b[31mred\u001b[0m \u001b]0;title\u0007a\nb\u0000c')).toBe('red a b c');
+  });
+
+  it('of a step that runs is how long it does, which attempt it is and how far it is', () => {
+    const started_at = '2026-11-21T10:00:00.000Z';
+    const error = null;
+    const step = {
+      name: 'a',
+      status: 'running',
+      attempt: 2,
+      progress: 0.5,
+      started_at,
+      error,
+      blocked_by: [],
+    };
+    const line = stepLine(openOutput(false), step as never, Date.parse(started_at) + 212);
+    expect(plain(line)).toBe('  a  running  212 ms, attempt 2, 50 %');
   });
 
   it('stands in columns, whatever the width of the letters, and fits the terminal', () => {

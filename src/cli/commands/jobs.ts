@@ -52,7 +52,7 @@ export function jobCommand(): Command {
   const command = new Command('job')
     .description('Show one job: where it is, what failed, what it gave.')
     .argument('<id>', 'id of the job');
-  withExamples(command, ['holdfast job $JOB', 'holdfast job $JOB --json | jq .output']);
+  withExamples(command, ['holdfast job $JOB', 'holdfast job $JOB --json | jq .steps']);
   return runs(command, async ({ output, connect }, _options, id: string) => {
     const client = connect();
     const job = await client.get(id);

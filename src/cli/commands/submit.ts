@@ -34,7 +34,7 @@ export function submitCommand(): Command {
     'holdfast submit job.yaml',
     'holdfast submit job.yaml --watch',
     'JOB=$(holdfast submit job.json) && holdfast log $JOB --follow',
-    'make-job | holdfast submit - --wait --timeout 10m --json | jq .output',
+    'make-job | holdfast submit - --wait --timeout 10m --json | jq .status',
     'holdfast submit report.toml --idempotency-key report-2026-11-20',
   ]);
   return runs(command, submit);

@@ -37,17 +37,17 @@ export function workerCommand(): Command {
   withExamples(command, [
     'holdfast worker ./actions',
     "echo 'export default ({ input }) => `Hello ${input.name}`' > ./actions/greet.js",
-    'holdfast worker ./actions --server http://jobs.example:3000 --concurrency 16 --queues media',
+    'holdfast worker ./actions --server http://one.example:3000,http://two.example:3000 --concurrency 16 --queues media',
   ]);
   return runs(command, work);
 }
 
-async function work({ output, server, connect }: Given, options: Options, folder: string): Promise<void> {
+async function work({ output, servers, connect }: Given, options: Options, folder: string): Promise<void> {
   // An address that is none is told before anything starts.
   connect();
   const say = reporter(output);
   const workers = createFolderWorkers({
-    server,
+    servers,
     name: options.name ?? `${hostname()}:${basename(resolve(folder))}`,
     version: packageJson.version,
     queues: options.queues,

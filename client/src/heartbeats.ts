@@ -34,6 +34,8 @@ export interface Heartbeats {
   hurry(): void;
   /** There is progress to be told. */
   news(): void;
+  /** There are claims that were not there when it was settled how long to pause. */
+  granted(): void;
 }
 
 /** How the server hears that a worker lives and which claims it still wants. */
@@ -42,10 +44,11 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
   let wake = () => {};
   let urgent = false;
   let newsComing = false;
+  let failures = 0;
+  let dueAt = 0;
 
   async function keep(signal: AbortSignal): Promise<void> {
-    let dueAt = performance.now() + intervalMs();
-    let failures = 0;
+    dueAt = performance.now() + intervalMs();
     for (;;) {
       await rest(dueAt - performance.now(), signal, failures === 0);
       if (signal.aborted) return;
@@ -84,6 +87,11 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
     keep,
     hurry: () => {
       urgent = true;
+      wake();
+    },
+    granted: () => {
+      if (failures === 0) return;
+      dueAt = Math.min(dueAt, performance.now() + intervalMs());
       wake();
     },
     news: () => {

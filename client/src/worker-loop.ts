@@ -69,6 +69,7 @@ export function createWorkerLoop(options: WorkerOptions & { name: string }, emit
       if (ending.isDraining()) exchange.settle(one, RELEASED);
       else waiting.push(one);
     }
+    if (claims.length > 0) session.granted();
     fill();
   }
 

@@ -18,7 +18,7 @@ export interface SessionOptions {
   life: AbortSignal;
 }
 
-export interface Session extends Pick<Heartbeats, 'hurry' | 'news'> {
+export interface Session extends Pick<Heartbeats, 'hurry' | 'news' | 'granted'> {
   /** Empty before it is registered. */
   workerId(): string;
   /** Enters the worker, however long no server answers, and keeps it alive. Rejects when it is refused. */
@@ -81,6 +81,7 @@ export function createSession(options: SessionOptions): Session {
     registerAgain,
     hurry: heartbeats.hurry,
     news: heartbeats.news,
+    granted: heartbeats.granted,
     register: async () => {
       await enter();
       void heartbeats.keep(life);

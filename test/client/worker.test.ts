@@ -418,28 +418,31 @@ describe('a worker whose server', () => {
   });
 
   it('does not answer, or asks for a pause, asks again later each time, and says it once', async () => {
-    const names = ['cut', 'busy'];
-    for (const name of names) await start({ a: () => 1 }, { name, ttlMs: 1_000 });
+    const names = ['cut', 'busy', 'late'];
+    const act = () => new Promise((resolve) => setTimeout(resolve, 1_500));
+    for (const name of names) await start({ [name]: act }, { name, ttlMs: 1_000 });
     const ids = await Promise.all(names.map(async (name) => (await entryOf(name))?.id ?? ''));
-    const times: number[][] = [[], []];
+    const times: number[][] = [[], [], []];
     proxy.decide = (_method, path) => {
       const index = ids.findIndex((id) => path.includes(`${id}/heartbeat`));
       if (index >= 0) times[index]?.push(performance.now());
-      return index === 0
-        ? 'cut-before'
-        : index === 1
-          ? { status: 503, headers: { 'retry-after': '2' } }
-          : 'none';
+      if (index === 0) return 'cut-before';
+      if (index === 1) return { status: 503, headers: { 'retry-after': '2' } };
+      return index === 2 && late.length === 1 ? { status: 503, headers: { 'retry-after': '60' } } : 'none';
     };
-    const [cut, busy] = times as [number[], number[]];
+    const [cut, busy, late] = times as [number[], number[], number[]];
+    // A claim that comes during a pause is extended all the same.
+    await until(() => late.length === 1);
+    const { id } = await client.submit({ name: 'late', uses: 'late' }, { waitMs: 10_000 });
+    expect((await stepsOf(id))[0]).toMatchObject({ status: 'succeeded', attempt: 1, losses: 0 });
     await until(() => cut.length >= 6 && busy.length >= 2);
     const gaps = cut.map((time, index) => time - (cut[index - 1] ?? time));
     expect(gaps[5]).toBeGreaterThan(600);
     expect((busy[1] as number) - (busy[0] as number)).toBeGreaterThan(1_900);
-    expect(heard('unreachable')).toHaveLength(2);
+    expect(heard('unreachable')).toHaveLength(3);
     proxy.decide = () => 'none';
-    await until(() => heard('reachable').length === 2);
-    expect(events.filter(({ event }) => /reachable/.test(event))).toHaveLength(4);
+    await until(() => heard('reachable').length === 3);
+    expect(events.filter(({ event }) => /reachable/.test(event))).toHaveLength(6);
   });
 
   it('refuses it says why, and one that never answers can be left', async () => {

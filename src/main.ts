@@ -13,7 +13,7 @@ import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import { formatDuration } from './domain/duration.ts';
 import { createApp } from './http/app.ts';
-import type { ClaimDesk } from './http/claim-desk.ts';
+import type { RemoteDesk } from './http/remote-desk.ts';
 import { openStores } from './open-stores.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
 import { createOutbound } from './outbound/outbound.ts';
@@ -84,7 +84,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const stopping = new AbortController();
   // Built before the scheduler starts: that holds the event loop for so long that transactions would time out.
   let scheduler: Scheduler;
-  const desk: ClaimDesk = {
+  const desk: RemoteDesk = {
     claim: (ask) => scheduler.remote.claim(ask),
     settle: (outcomes, next) => scheduler.remote.settle(outcomes, next),
     tell: (workerId, command) => scheduler.remote.tell(workerId, command),

@@ -10,7 +10,6 @@ import { LIMITS, PATIENCE, type Patience } from '../domain/limits.ts';
 import { readOffers } from '../repositories/read-offers.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { readBodies } from './bodies/read-bodies.ts';
-import type { ClaimDesk } from './claim-desk.ts';
 import { connectionOptions, watchConnections } from './connections.ts';
 import type { App, RouteContext } from './context.ts';
 import { handleError } from './error-handling.ts';
@@ -18,6 +17,7 @@ import { createHostCheck, pathOfTarget } from './host-check.ts';
 import { createJobWaits } from './job-waits.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
+import type { RemoteDesk } from './remote-desk.ts';
 import { isProbe, logRequest } from './request-log.ts';
 import { countRequests } from './request-metrics.ts';
 import { addBatchRoute } from './routes/batch.ts';
@@ -50,7 +50,7 @@ export interface AppOptions extends HealthFacts {
   /** The same database over connections of its own, for signs of life, which must never wait behind work. */
   vital: Store;
   /** Where steps go out to remote workers. */
-  desk: ClaimDesk;
+  desk: RemoteDesk;
   /** How long a claim is valid when its request does not say. */
   claimTtlMs: number;
   /** Takes what a worker says of the progress of a step. */

@@ -5,8 +5,8 @@ import type { Store } from '../database/store.ts';
 import type { Offers } from '../domain/blocked-by.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
 import type { ProgressReport } from '../operations/report-progress.ts';
-import type { ClaimDesk } from './claim-desk.ts';
 import type { JobWaits } from './job-waits.ts';
+import type { RemoteDesk } from './remote-desk.ts';
 
 /** The app as routes see it: their schemas give their types. */
 export type App = FastifyInstance<
@@ -31,7 +31,7 @@ export interface RouteContext {
   /** Told how many writes were refused because their claim is lost, beside those answered by a problem of their own. */
   staleWrites(count: number): void;
   /** Where steps go out to remote workers. */
-  desk: ClaimDesk;
+  desk: RemoteDesk;
   /** What live workers take at this moment. */
   readOffers(): Promise<Offers>;
 }

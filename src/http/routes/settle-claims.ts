@@ -16,7 +16,6 @@ import { AppError, type ErrorCode } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { lookUpClaims } from '../../operations/look-up-claims.ts';
 import { answers, BODY_CODES, DATABASE_CODES } from '../answers.ts';
-import { type ClaimAsk, claimBody, goneSignal, readAsk } from '../claim-desk.ts';
 import {
   answerOutcome,
   batchItem,
@@ -26,6 +25,7 @@ import {
   type SaidOutcome,
 } from '../claim-outcome.ts';
 import type { App, RouteContext } from '../context.ts';
+import { type ClaimAsk, claimBody, goneSignal, readAsk } from '../remote-desk.ts';
 
 const complete = {
   ...verbSchema('completeClaim', 'Complete a claim', example.EXAMPLE_COMPLETE, example.EXAMPLE_COMPLETED),

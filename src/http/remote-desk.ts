@@ -29,7 +29,7 @@ export interface Handed {
 }
 
 /** Where steps go out to remote workers and their outcomes come in. */
-export interface ClaimDesk {
+export interface RemoteDesk {
   /** Waits for claims. Throws `worker_not_found`, `too_many_waiting`. */
   claim(ask: ClaimAsk): Promise<Handed>;
   /** Writes outcomes, and asks for claims if there is a `next`. Answers after the commit, in the order of the outcomes. */

@@ -1,9 +1,25 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** What takes long: whole programs started again and again, or bodies made to be slow. `npm run test:long`. */
+const LONG = [
+  'test/cli/command-line.test.ts',
+  'test/client/package.test.ts',
+  'test/database/embedded-postgres.test.ts',
+  'test/docs/pages.test.ts',
+  'test/http/bodies-bombs.test.ts',
+  'test/server/example.test.ts',
+  'test/server/example-workers.test.ts',
+  'test/server/listen.test.ts',
+  'test/server/start.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: LONG } },
+      { extends: true, test: { name: 'long', include: LONG } },
+    ],
     globalSetup: ['test/support/global-setup.ts'],
     // Real processes: tests start children, send signals and hold connections.
     pool: 'forks',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { v4 as uuid } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -59,7 +60,7 @@ describe('a running step', () => {
     try {
       const ended = runStep({
         handout: {
-          uses: 'deaf',
+          ...{ job_id: randomUUID(), ordinal: 0, claim_id: randomUUID(), uses: 'deaf' },
           timeout_in_ms: 30 * 86_400_000,
           rendered: { ok: true, value: {} },
         } as never,

@@ -110,7 +110,7 @@ function definitionsIn(text: string): unknown[] {
   );
   const isJob = (value: Anything) =>
     typeof value?.name === 'string' &&
-    ('uses' in value || Array.isArray(value.steps)) &&
+    (typeof value.uses === 'string' || Array.isArray(value.steps)) &&
     !('status' in value);
   // A step that stands alone in a page is none, and what is printed in part is not whole.
   const isWhole = (value: unknown) => !JSON.stringify(value).includes('"…"');

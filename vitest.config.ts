@@ -7,9 +7,12 @@ const LONG = [
   'test/client/package.test.ts',
   'test/database/embedded-postgres.test.ts',
   'test/docs/pages.test.ts',
+  'test/engine/scale.test.ts',
   'test/http/bodies-bombs.test.ts',
+  'test/http/edges-slow.test.ts',
   'test/server/example.test.ts',
   'test/server/example-workers.test.ts',
+  'test/server/http-steps.test.ts',
   'test/server/listen.test.ts',
   'test/server/start.test.ts',
 ];

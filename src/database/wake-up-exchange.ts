@@ -77,9 +77,9 @@ export async function startWakeUpExchange(options: {
 function crossing(local: WakeUps, tell: (hints: Partial<Hints>) => void): WakeUps {
   return {
     ...local,
-    jobsChanged(ids) {
+    jobsChanged(ids, after) {
       const jobs = new Set(ids);
-      local.jobsChanged(jobs);
+      local.jobsChanged(jobs, after);
       if (jobs.size > 0) tell({ jobs });
     },
     anyJobChanged() {

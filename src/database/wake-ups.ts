@@ -1,20 +1,27 @@
 import { EventEmitter } from 'node:events';
+import type { JobStatus } from '../domain/job-status.ts';
+
+/** How a job is after a change. */
+export interface ChangedJob {
+  status: JobStatus;
+  version: number;
+}
 
 /**
  * Hints that something may be worth a look. A hint may be lost or be wrong: everything that listens also polls, more
  * slowly, so hints make things quick and polling makes them certain.
  */
 export interface WakeUps {
-  /** Something visible changed in these jobs. */
-  jobsChanged(ids: Iterable<string>): void;
+  /** Something visible changed in these jobs; `after` tells how they are now, where that is known. */
+  jobsChanged(ids: Iterable<string>, after?: (id: string) => ChangedJob | undefined): void;
   /** Something visible may have changed in any job. */
   anyJobChanged(): void;
   /** Steps may be ready to be claimed. */
   stepsReady(): void;
   /** Steps or jobs wait for a decision, or something falls due sooner than expected. */
   somethingDue(): void;
-  /** Calls back on changes of one job, named or not, until the returned function is called. */
-  onJobChanged(id: string, listener: () => void): () => void;
+  /** Calls back on changes of one job, named or not, until the returned function is called; with how it is, if known. */
+  onJobChanged(id: string, listener: (after?: ChangedJob) => void): () => void;
   /** Calls back on changes of any job, with their ids. */
   onJobsChanged(listener: (ids: string[]) => void): () => void;
   /** Calls back when nobody can say which jobs changed. */
@@ -32,10 +39,10 @@ export function createWakeUps(): WakeUps {
     return () => void emitter.off(event, listener as () => void);
   };
   return {
-    jobsChanged(ids) {
+    jobsChanged(ids, after) {
       const list = [...ids];
       if (list.length === 0) return;
-      for (const id of list) emitter.emit(`job:${id}`);
+      for (const id of list) emitter.emit(`job:${id}`, after?.(id));
       emitter.emit('jobs', list);
     },
     anyJobChanged() {

@@ -29,7 +29,10 @@ export function createJobWaits(store: Store): JobWaits {
       const bell = createBell();
       bells.add(bell.ring);
       // Listening starts before the first look, so that nothing falls in between.
-      const stopListening = store.wakeUps.onJobChanged(id, bell.ring);
+      const stopListening = store.wakeUps.onJobChanged(id, (after) => {
+        // Most changes of a busy job are not what is waited for: those cost no look.
+        if (after === undefined || enough(after)) bell.ring();
+      });
       // The reply's, not the request's: that one closes as soon as the body is read.
       reply.raw.on('close', bell.ring);
       try {

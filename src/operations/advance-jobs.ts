@@ -145,7 +145,8 @@ export function announce(store: Store, drafts: readonly JobDraft[]): void {
   const changed = drafts.filter((draft) => draft.job.version !== draft.jobBefore.version);
   if (changed.length === 0) return;
   store.observe?.(changed);
-  store.wakeUps.jobsChanged(changed.map((draft) => draft.job.id));
+  const byId = new Map(changed.map((draft) => [draft.job.id, draft.job]));
+  store.wakeUps.jobsChanged(byId.keys(), (id) => byId.get(id));
   // Also what was ready before: while this held the job's lock, a claim passed it over.
   if (changed.some((draft) => draft.job.steps_ready > 0)) store.wakeUps.stepsReady();
   if (changed.some(hasSomethingDue)) store.wakeUps.somethingDue();

@@ -7,8 +7,8 @@ import { LIMITS } from '../domain/limits.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import { findOutputFault, makeStorable } from '../domain/storable.ts';
 import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import { readDuration } from './claim-request.ts';
 import { PROBLEMS } from './problem-details.ts';
-import { readDuration } from './remote-desk.ts';
 
 /** How a worker says that an attempt ended, as one call or as one item of a batch. */
 export type SaidOutcome = SettleBatch['outcomes'][number];

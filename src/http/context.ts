@@ -4,9 +4,9 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Store } from '../database/store.ts';
 import type { Offers } from '../domain/blocked-by.ts';
 import type { ActionChecks } from '../domain/job-definition/actions.ts';
+import type { RemoteDesk } from '../operations/remote-desk.ts';
 import type { ProgressReport } from '../operations/report-progress.ts';
 import type { JobWaits } from './job-waits.ts';
-import type { RemoteDesk } from './remote-desk.ts';
 
 /** The app as routes see it: their schemas give their types. */
 export type App = FastifyInstance<

@@ -2,9 +2,8 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
 import { bulkRows } from './bulk-rows.ts';
 import type { RunningStep } from './find-due.ts';
-import { TRACE_COLUMNS, type TraceRow, traceJoins } from './trace-claims.ts';
+import { CLAIM_KINDS, TRACE_COLUMNS, type TraceRow, traceJoins } from './trace-claims.ts';
 
-const CLAIM_KINDS = { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' } as const;
 const EXTEND_KINDS = { ...CLAIM_KINDS, ttl_ms: 'int4' } as const;
 
 /** A claim and how long it is to be valid from now on; null: as long as it was granted for. */

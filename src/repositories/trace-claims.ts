@@ -4,7 +4,8 @@ import type { ClaimTrace } from '../domain/claim-end.ts';
 import type { ClaimKey } from '../domain/claim-id.ts';
 import { bulkRows } from './bulk-rows.ts';
 
-const CLAIM_KINDS = { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' } as const;
+/** How the key of a claim travels. */
+export const CLAIM_KINDS = { job_id: 'uuid', ordinal: 'int4', claim_id: 'uuid' } as const;
 
 export interface TraceRow {
   claim_id: string;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalogue } from '../actions/catalogue.ts';
 import type { Store } from '../database/store.ts';
+import type { RemoteDesk } from '../operations/remote-desk.ts';
 import type { EngineMeter } from '../telemetry/engine-metrics.ts';
 import { startClaimDesk } from './claim-desk.ts';
 import { createHandOffs } from './hand-offs.ts';
@@ -10,7 +11,7 @@ import { createKnownWorkers } from './known-workers.ts';
 import { createPool } from './pool.ts';
 import { createPoolClaims } from './pool-claims.ts';
 import { createRemoteAsks } from './remote-asks.ts';
-import { createRemoteClaims, type RemoteClaims } from './remote-claims.ts';
+import { createRemoteClaims } from './remote-claims.ts';
 import { createSettler } from './settler.ts';
 
 // How long an action may take to heed the word to stop; what still runs then is given back all the same.
@@ -29,7 +30,7 @@ export interface DispatchSettings {
 
 /** Where steps go out and outcomes come in, for the server's own pool and for remote workers. */
 export interface Dispatch {
-  remote: RemoteClaims;
+  remote: RemoteDesk;
   /** Requests of remote workers that wait for claims. */
   waiting(): number;
   /** Claims no more, lets running actions end for `graceMs`, gives the rest back uncharged. */

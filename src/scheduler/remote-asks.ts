@@ -2,24 +2,11 @@ import { AppError } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import type { Grants } from '../operations/claim-steps.ts';
+import type { RemoteRequest } from '../operations/remote-desk.ts';
 import type { Claimant, OpenRequest } from './claim-desk.ts';
 
-/** What a remote worker asks for. */
-export interface Ask {
-  /** A worker that is registered. */
-  workerId: string;
-  requestId: string | null;
-  uses: readonly string[];
-  /** Null: every queue. */
-  queues: readonly string[] | null;
-  /** How many claims at most. */
-  max: number;
-  ttlMs: number;
-  /** How long to wait for a step to become ready; 0: one look. */
-  waitMs: number;
-  /** Aborted when nobody is there any more to answer. */
-  gone: AbortSignal;
-}
+/** What a remote worker asks for, filled in from how it was registered. */
+export type Ask = RemoteRequest & { uses: readonly string[] };
 
 /** Why an ask ended: claims were granted, the worker is told something, it was served before, or nothing came in time. */
 export type AskEnd = { claims: ClaimedStep[]; more: boolean } | 'drain' | 'stop' | 'served' | 'nothing';

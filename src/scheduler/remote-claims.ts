@@ -2,49 +2,22 @@ import { setTimeout } from 'node:timers/promises';
 import type { Store } from '../database/store.ts';
 import type { ClaimKey } from '../domain/claim-id.ts';
 import { AppError } from '../domain/errors.ts';
-import type { Json } from '../domain/json.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { termsOf } from '../operations/claim-request.ts';
-import { handOutRemote, type RemoteHandout } from '../operations/hand-out.ts';
-import { findGivenClaims, type RequestingWorker } from '../operations/see-workers.ts';
+import { handOutRemote } from '../operations/hand-out.ts';
+import type { Handed, RemoteDesk, RemoteRequest } from '../operations/remote-desk.ts';
+import { findGivenClaims } from '../operations/see-workers.ts';
 import type { StepOutcome } from '../operations/settle-steps.ts';
 import { LONGEST_CHAIN, type RemoteTaker } from './hand-offs.ts';
 import type { KnownWorkers } from './known-workers.ts';
 import type { Ask, RemoteAsks } from './remote-asks.ts';
-import { createRemoteOutcomes, type RemoteResult } from './remote-outcomes.ts';
+import { createRemoteOutcomes } from './remote-outcomes.ts';
 import type { Settler } from './settler.ts';
-
-/** What a remote worker asks for; what is absent of `uses` and `queues` is as it was registered. */
-export type RemoteRequest = Omit<Ask, 'uses' | 'queues'> & {
-  uses: readonly string[] | null;
-  queues: readonly string[] | null;
-};
-
-/** Steps handed to a remote worker, their `with` rendered, and what the worker is told. */
-export interface Handed {
-  handouts: (RemoteHandout & { with: Json })[];
-  command: RequestingWorker['command'];
-}
-
-/** What remote workers do at this server besides keeping their claims. */
-export interface RemoteClaims {
-  /** Waits for claims. Throws `worker_not_found`, `too_many_waiting`. */
-  claim(request: RemoteRequest): Promise<Handed>;
-  /**
-   * Writes outcomes, in one batch with those of everybody else, and answers after the commit: one result each, in
-   * their order. `next` asks for claims as well: of the steps that become ready by it, else of the queue.
-   */
-  settle(
-    outcomes: readonly StepOutcome[],
-    next: RemoteRequest | null,
-  ): Promise<{ results: RemoteResult[]; handed: Handed | null }>;
-  /** Takes note of what a worker is told from now on: its requests that wait here are answered. */
-  tell(workerId: string, command: 'drain' | 'stop'): void;
-}
 
 const REST_MS = 1_000;
 
+/** Serves remote workers by the desk, in everything but keeping their claims. */
 export function createRemoteClaims(options: {
   store: Store;
   settler: Settler;
@@ -54,7 +27,7 @@ export function createRemoteClaims(options: {
   patienceMs?: number | undefined;
   /** Told how long each request for claims took. */
   onAnswered?: (ms: number) => void;
-}): RemoteClaims {
+}): RemoteDesk {
   const { store, settler, asks, known } = options;
   const outcomes = createRemoteOutcomes(settler, options.patienceMs);
 

@@ -1,11 +1,9 @@
 import { AppError } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
-import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import type { RemoteResult } from '../operations/remote-desk.ts';
+import type { StepOutcome } from '../operations/settle-steps.ts';
 import type { RemoteTaker } from './hand-offs.ts';
 import type { Settler } from './settler.ts';
-
-/** What became of an outcome of a remote worker. */
-export type RemoteResult = StepAfter | 'claim_lost';
 
 /** Outcomes of remote workers on their way to the database, in one batch with those of everybody else. */
 export interface RemoteOutcomes {

@@ -3,8 +3,8 @@ import { EXAMPLE_CLAIM_LIST, EXAMPLE_CLAIM_REQUEST } from '../../contract/exampl
 import { NoQuery } from '../../contract/requests.ts';
 import { Named } from '../../contract/scalars.ts';
 import { answers, BODY_CODES, DATABASE_CODES } from '../answers.ts';
+import { claimBody, goneSignal, readAsk } from '../claim-request.ts';
 import type { App, RouteContext } from '../context.ts';
-import { claimBody, goneSignal, readAsk } from '../remote-desk.ts';
 
 const schema = {
   operationId: 'claimSteps',

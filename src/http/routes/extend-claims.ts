@@ -13,8 +13,8 @@ import { type ClaimKey, parseClaimId } from '../../domain/claim-id.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { extendListed, type ListedClaim } from '../../operations/extend-claims.ts';
 import { answers, BODY_CODES, DATABASE_CODES } from '../answers.ts';
+import { readDuration } from '../claim-request.ts';
 import type { App, RouteContext } from '../context.ts';
-import { readDuration } from '../remote-desk.ts';
 
 const EXAMPLE: ExtendedClaimBody = { id: EXAMPLE_CLAIM_ID, action: 'continue', expires_in_ms: 60_000 };
 

@@ -15,6 +15,7 @@ import { formatClaimId } from '../../domain/claim-id.ts';
 import { AppError, type ErrorCode } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { lookUpClaims } from '../../operations/look-up-claims.ts';
+import type { RemoteRequest } from '../../operations/remote-desk.ts';
 import { answers, BODY_CODES, DATABASE_CODES } from '../answers.ts';
 import {
   answerOutcome,
@@ -24,8 +25,8 @@ import {
   readOutcome,
   type SaidOutcome,
 } from '../claim-outcome.ts';
+import { claimBody, goneSignal, readAsk } from '../claim-request.ts';
 import type { App, RouteContext } from '../context.ts';
-import { type ClaimAsk, claimBody, goneSignal, readAsk } from '../remote-desk.ts';
 
 const complete = {
   ...verbSchema('completeClaim', 'Complete a claim', example.EXAMPLE_COMPLETE, example.EXAMPLE_COMPLETED),
@@ -109,7 +110,7 @@ async function settleOne(context: RouteContext, said: SaidOutcome): Promise<Sett
   return answer;
 }
 
-async function settleAll(context: RouteContext, said: readonly SaidOutcome[], next: ClaimAsk | null) {
+async function settleAll(context: RouteContext, said: readonly SaidOutcome[], next: RemoteRequest | null) {
   const items = said.map((one, index) => readItem(one, `/outcomes/${index}`));
   const reads = items.filter((item): item is ReadOutcome => 'verb' in item);
   const outcomes = reads.map(({ outcome }) => outcome);

@@ -3,49 +3,16 @@ import type { ClaimBody, ClaimRequest } from '../contract/claim.ts';
 import { formatClaimId } from '../domain/claim-id.ts';
 import { parseDuration } from '../domain/duration.ts';
 import { AppError } from '../domain/errors.ts';
-import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { findUnstorable } from '../domain/storable.ts';
-import type { RemoteHandout } from '../operations/hand-out.ts';
-import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import type { Handed, RemoteRequest } from '../operations/remote-desk.ts';
 import { workerIdOf } from './find-worker.ts';
-
-/** A request for claims, read. */
-export interface ClaimAsk {
-  workerId: string;
-  requestId: string | null;
-  uses: readonly string[] | null;
-  queues: readonly string[] | null;
-  max: number;
-  ttlMs: number;
-  waitMs: number;
-  gone: AbortSignal;
-}
-
-/** Steps handed to a worker, and what it is told. */
-export interface Handed {
-  handouts: readonly (RemoteHandout & { with: Json })[];
-  command: 'run' | 'drain' | 'stop';
-}
-
-/** Where steps go out to remote workers and their outcomes come in. */
-export interface RemoteDesk {
-  /** Waits for claims. Throws `worker_not_found`, `too_many_waiting`. */
-  claim(ask: ClaimAsk): Promise<Handed>;
-  /** Writes outcomes, and asks for claims if there is a `next`. Answers after the commit, in the order of the outcomes. */
-  settle(
-    outcomes: readonly StepOutcome[],
-    next: ClaimAsk | null,
-  ): Promise<{ results: (StepAfter | 'claim_lost')[]; handed: Handed | null }>;
-  /** A worker was told something: its requests that wait here are answered. */
-  tell(workerId: string, command: 'drain' | 'stop'): void;
-}
 
 /** Reads a request for claims; `pointer` is where it stands in the body. */
 export function readAsk(
   body: ClaimRequest,
   options: { pointer: string; claimTtlMs: number; gone: AbortSignal },
-): ClaimAsk {
+): RemoteRequest {
   const { pointer, claimTtlMs, gone } = options;
   findUnstorable(body.request_id ?? '', `${pointer}/request_id`, (problem) => {
     throw new AppError('invalid_body', problem.detail, [problem]);

@@ -337,7 +337,7 @@ export interface ClaimRequest {
    * @minItems 1
    * @maxItems 100
    *
-   * Items: Name of an action.
+   * Items: The name of an action: lowercase letters, digits and `._/-`, a letter or digit first.
    */
   uses?: string[];
   /**
@@ -346,7 +346,7 @@ export interface ClaimRequest {
    * @minItems 1
    * @maxItems 100
    *
-   * Items: Name of a queue.
+   * Items: The name of a queue: letters, digits and `._/-`, a letter, digit or `_` first.
    */
   queues?: string[];
   /**
@@ -1325,7 +1325,7 @@ export interface WorkerRegistration {
    * @minItems 1
    * @maxItems 100
    *
-   * Items: Name of an action.
+   * Items: The name of an action: lowercase letters, digits and `._/-`, a letter or digit first.
    */
   uses: string[];
   /**
@@ -1334,7 +1334,7 @@ export interface WorkerRegistration {
    * @minItems 1
    * @maxItems 100
    *
-   * Items: Name of a queue.
+   * Items: The name of a queue: letters, digits and `._/-`, a letter, digit or `_` first.
    */
   queues?: string[];
   /**

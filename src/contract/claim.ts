@@ -14,12 +14,12 @@ export const ClaimId = Type.String({
 
 const ActionName = Type.String({
   pattern: NAMES.action.source,
-  description: 'Name of an action.',
+  description: 'The name of an action: lowercase letters, digits and `._/-`, a letter or digit first.',
   examples: ['resize'],
 });
 const QueueName = Type.String({
   pattern: NAMES.queue.source,
-  description: 'Name of a queue.',
+  description: 'The name of a queue: letters, digits and `._/-`, a letter, digit or `_` first.',
   examples: ['default'],
 });
 

@@ -126,11 +126,20 @@ function expectation(error: ErrorObject): string {
   if (keyword === 'minItems') return `must have at least ${params.limit} entries`;
   if (keyword === 'minLength')
     return params.limit === 1 ? 'must not be empty' : `must be at least ${params.limit} characters long`;
+  if (keyword === 'pattern') return `cannot be spelt like that; ${spelling(error)}`;
   return error.message ?? 'is wrong';
+}
+
+// A pattern says it to programs; the schema says it in words, and shows one.
+function spelling({ parentSchema }: ErrorObject): string {
+  const { description = '', examples = [] } = parentSchema as { description?: string; examples?: string[] };
+  const shown = examples[0] === undefined ? '' : `, such as "${examples[0]}"`;
+  return `${description.charAt(0).toLowerCase()}${description.slice(1).replace(/\.$/, '')}${shown}`;
 }
 
 function withArticle(type: string | string[]): string {
   const words: Record<string, string> = {
+    array: 'a list',
     boolean: 'true or false',
     integer: 'a whole number',
     object: 'a JSON object',

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -11,6 +10,7 @@ import { type Config, describeSettings, readConfig } from '../../src/config.ts';
 import { parseDuration } from '../../src/domain/duration.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { cleanUp, newDataDir, until } from '../support/embedded.ts';
+import { freePort } from '../support/free-port.ts';
 import { ROOT } from '../support/server-process.ts';
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -232,13 +232,4 @@ function installedPackages(): string[] {
     /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path),
   );
   return outermost.filter(([, entry]) => omitted.every((kind) => !entry[kind])).map(([path]) => path);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

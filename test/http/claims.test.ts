@@ -156,6 +156,10 @@ describe('a claim', () => {
     expect(await wrong({ worker_id: worker, wait: '61s' })).toMatch(/^422 invalid_body \/wait .*most is 1m/);
     expect(await wrong({ worker_id: worker, max: 0 })).toMatch(/^422 invalid_body \/max .*at least 1/);
     expect(await wrong({ worker_id: worker, max: 1001 })).toMatch(/^422 invalid_body \/max .*at most 1000/);
+    expect(await wrong({ worker_id: worker, uses: ['A B'] })).toMatch(
+      /lowercase letters, .*such as "resize"/,
+    );
+    expect(await wrong({ worker_id: worker, uses: 'a' })).toMatch(/`uses` must be a list/);
     expect(await wrong({ worker_id: worker, uses: [] })).toMatch(/^422 invalid_body \/uses/);
     expect(await wrong({ worker_id: worker, request_id: 'a\u0000b' })).toMatch(
       /^422 invalid_body \/request_id/,

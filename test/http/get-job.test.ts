@@ -146,6 +146,18 @@ describe('GET /v1/jobs/{id}?wait', () => {
     expect(performance.now() - ended).toBeLessThan(400);
   });
 
+  test('answers as soon as a hint says that the job is over, whatever hints said before', async () => {
+    const id = await storeJob(api.store);
+    const waiting = api.call('GET', `/v1/jobs/${id}?wait=60s`);
+    await listener(id);
+    await end(id);
+    const ended = performance.now();
+    api.store.wakeUps.jobsChanged([id], () => ({ status: 'running', version: 2 }));
+    api.store.wakeUps.jobsChanged([id], () => ({ status: 'succeeded', version: 3 }));
+    expect((await waiting).json.status).toBe('succeeded');
+    expect(performance.now() - ended).toBeLessThan(400);
+  });
+
   test('answers also when no hint comes', async () => {
     const id = await storeJob(api.store);
     const [answer, ms] = await timed(async () => {

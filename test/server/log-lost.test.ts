@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { send } from '../support/api.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { until } from '../support/embedded.ts';
+import { freePort } from '../support/free-port.ts';
 import { ROOT } from '../support/server-process.ts';
 
 let database: TestDatabase;
@@ -13,16 +13,6 @@ beforeAll(async () => {
   database = await testDatabase();
 });
 afterAll(async () => database?.close());
-
-/** A port that nobody listened on a moment ago: a log that cannot be read does not say which it is. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 // A device on which every write fails as on a full disk; Linux alone has it.
 describe.runIf(existsSync('/dev/full'))('a server whose log cannot be written', () => {

@@ -149,7 +149,7 @@ function codes(source: ts.SourceFile): Name[] {
 
 function files(tree: Tree): Name[] {
   const ours = [...tree.keys()].filter((path) =>
-    /^(src|client|test|scripts|bench|docs|migrations|examples)\//.test(path),
+    /^(src|client|test|proof|scripts|bench|docs|migrations|examples)\//.test(path),
   );
   return ours.map((path) => ({ name: path, where: path, kind: 'file' }));
 }

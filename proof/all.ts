@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const MINUTES = Number(process.env.MINUTES ?? 10);
 const SEEDS_AT_ONCE = 10;
 const OPERATIONS = 600;
-const fleet = fileURLToPath(new URL('proof-fleet.ts', import.meta.url));
+const fleet = fileURLToPath(new URL('../scripts/proof-fleet.ts', import.meta.url));
 const vitest = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 
 /** Runs one test file with settings of its own. */

@@ -1,14 +1,20 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { addressOf } from '../../src/database/connection.ts';
 
-/** A way to the database that can be cut, or fall silent without a word. */
+/** A way to the database that can be cut, slowed down, or fall silent without a word. */
 export interface WireProxy {
   /** The same database, through here. */
   url: string;
   /** From now on nothing passes on the connections that are open, and they stay open: half-open ones. */
   freeze(): void;
+  /** The same, and new connections are taken and never answered either, until `speak`. */
+  hush(): void;
+  speak(): void;
+  /** From now on each answer of the database comes so much later; 0: at once. */
+  delay(ms: number): void;
   /** Cuts all connections and refuses new ones. */
   cut(): void;
   /** Lets new connections through again. */
@@ -19,12 +25,32 @@ export interface WireProxy {
 export async function startWireProxy(url: string): Promise<WireProxy> {
   const { host, port } = new pg.Client(addressOf(url));
   const pairs = new Set<[Socket, Socket]>();
+  const frozen: Socket[] = [];
+  let silent = false;
+  let delayMs = 0;
   const server = createServer((near) => {
+    if (silent) {
+      frozen.push(near.on('error', () => {}).resume());
+      return;
+    }
     const far = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
     const pair: [Socket, Socket] = [near, far];
     pairs.add(pair);
+    // What was kept back before comes first, also when the delay has become shorter meanwhile.
+    let late = 0;
+    let last: Promise<unknown> = Promise.resolve();
+    const later = (chunk: Buffer, to: Socket) => {
+      late += 1;
+      last = Promise.all([last, setTimeout(delayMs)]).then(() => {
+        late -= 1;
+        to.write(chunk);
+      });
+    };
     for (const [one, other] of [pair, pair.toReversed() as [Socket, Socket]]) {
-      one.on('data', (chunk) => other.write(chunk));
+      one.on('data', (chunk) => {
+        if (one === near || delayMs + late === 0) other.write(chunk);
+        else later(chunk, other);
+      });
       one.on('error', () => {});
       one.on('close', () => {
         // Of a frozen pair neither side learns that the other has gone.
@@ -32,7 +58,6 @@ export async function startWireProxy(url: string): Promise<WireProxy> {
       });
     }
   });
-  const frozen: Socket[] = [];
   const listen = async (at: number) => {
     server.listen(at, '127.0.0.1');
     await once(server, 'listening');
@@ -43,6 +68,13 @@ export async function startWireProxy(url: string): Promise<WireProxy> {
     server.close();
     for (const socket of [...[...pairs].flat(), ...frozen]) socket.destroy();
   };
+  const freeze = () => {
+    for (const pair of pairs) {
+      for (const socket of pair) socket.removeAllListeners('data').resume();
+      frozen.push(...pair);
+    }
+    pairs.clear();
+  };
   const through = new URL('postgres://127.0.0.1');
   const { user, password, database } = new pg.Client(addressOf(url));
   return {
@@ -52,12 +84,16 @@ export async function startWireProxy(url: string): Promise<WireProxy> {
       password: encodeURIComponent(password ?? ''),
       pathname: `/${database}`,
     }).href,
-    freeze() {
-      for (const pair of pairs) {
-        for (const socket of pair) socket.removeAllListeners('data').resume();
-        frozen.push(...pair);
-      }
-      pairs.clear();
+    freeze,
+    hush() {
+      silent = true;
+      freeze();
+    },
+    speak() {
+      silent = false;
+    },
+    delay(ms) {
+      delayMs = ms;
     },
     cut,
     async mend() {

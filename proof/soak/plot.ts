@@ -5,7 +5,7 @@ const WIDTH = 480;
 const HEIGHT = 190;
 // Of the lines in a panel; above them the title, below them minutes, to the left the axis.
 const AREA = { left: 52, top: 42, width: 412, height: 116 };
-const POINTS = 200;
+const POINTS = 150;
 const COLOURS = 6;
 const STYLE = `
 text{font:11px system-ui,sans-serif;fill:#333}.title{font-weight:600;font-size:12px}.paper{fill:#fff}
@@ -98,7 +98,7 @@ function thin(
   });
 }
 
-/** Steps from point to point, in tenths of nothing smaller: a line of 200 points takes a kilobyte. */
+/** Whole steps from point to point: a line of 150 points takes less than a kilobyte. */
 function pathOf(
   points: readonly { minute: number; value: number }[],
   x: (minute: number) => number,

@@ -189,9 +189,10 @@ async function end(parts: {
   await Promise.race([load.over, late]);
   signal.throwIfAborted();
   const sweptAt = await retention.sweep();
-  const exits = new Map<string, number | null>();
-  for (const { name, stop } of workers) exits.set(name, await stop());
-  for (const [index, server] of servers.entries())
-    exits.set(`server ${index + 1}`, (await server.kill('SIGTERM')).code);
+  const left = await Promise.all(workers.map(async ({ name, stop }) => [name, await stop()] as const));
+  const stopped = await Promise.all(
+    servers.map(async (server, i) => [`server ${i + 1}`, (await server.kill('SIGTERM')).code] as const),
+  );
+  const exits = new Map([...left, ...stopped]);
   return { plan, account: load.account, samples, servers, exits, sweptAt, cleanedUp: retention.deleted() };
 }

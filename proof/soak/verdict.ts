@@ -107,8 +107,12 @@ function judgeLogs(verdict: Verdict, { servers, cleanedUp }: SoakRun): void {
   );
   // Of a step or a job that fails, as some are made to, a warning tells.
   const odd = lines.filter(({ level, job_id }) => level === 'warn' && job_id === undefined);
-  const most = odd.length === 0 ? '' : `, the first: ${odd[0]?.msg}`;
-  verdict.figures.push(['other warnings in them', `${odd.length}${most}`]);
+  verdict.figures.push(['other warnings in them', String(odd.length)]);
+  for (const [msg, alike] of Map.groupBy(odd, (line) => line.msg)) {
+    const { time, err } = alike[0] as (typeof odd)[number];
+    const why = (err as { message?: string } | undefined)?.message ?? '';
+    verdict.figures.push([`  ${msg}`, `${alike.length}, first at ${time}: ${why}`]);
+  }
   const pruned = lines.reduce((sum, { msg, jobs }) => sum + (/^pruned /.test(msg) ? Number(jobs) : 0), 0);
   verdict.figures.push(['jobs deleted by the servers themselves, by cleanup', `${pruned}, ${cleanedUp}`]);
 }

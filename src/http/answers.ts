@@ -16,7 +16,10 @@ export interface Answer {
 }
 
 // What can happen to any request, whatever it asks for.
-const EVERYWHERE: ErrorCode[] = ['bad_request', 'forbidden_host', 'forbidden_origin', 'internal_error'];
+const EVERYWHERE: ErrorCode[] = [
+  ...(['bad_request', 'invalid_query', 'invalid_header', 'forbidden_host', 'forbidden_origin'] as const),
+  'internal_error',
+];
 /** What can happen to any request that asks the database. */
 export const DATABASE_CODES: ErrorCode[] = ['database_unavailable', 'shutting_down'];
 /** What can happen to any request that has a body. */

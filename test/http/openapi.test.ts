@@ -98,6 +98,19 @@ describe('/openapi.json', () => {
     }
   });
 
+  test('lists for every call that its query or a header may be refused, and the ETag of what has not changed', () => {
+    for (const { path, method, operation } of operations()) {
+      const { examples } = operation.responses['400'].content['application/problem+json'];
+      expect(Object.keys(examples), `${method} ${path}`).toEqual(
+        expect.arrayContaining(['bad_request', 'invalid_query', 'invalid_header']),
+      );
+      const { '200': found, '304': unchanged } = operation.responses;
+      if (unchanged !== undefined) expect(unchanged.headers, path).toEqual(found.headers);
+    }
+    const { headers } = document.paths['/v1/jobs/{id}'].get.responses['200'];
+    expect(Object.keys(headers)).toEqual(['etag', 'preference-applied']);
+  });
+
   test('describes every field of every schema', () => {
     const seen: string[] = [];
     const visit = (schema: Anything, where: string) => {

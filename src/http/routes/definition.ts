@@ -10,6 +10,8 @@ import { contentEtag, matchesEtag } from '../etag.ts';
 import { jobIdOf, noSuchJob } from '../find-job.ts';
 import { writeReadable } from '../readable-json.ts';
 
+const headers = { etag: 'Of the definition, for `If-None-Match`.' };
+
 const schema = {
   operationId: 'getJobDefinition',
   summary: 'Get the definition of a job',
@@ -25,10 +27,10 @@ const schema = {
       200: {
         description: 'The definition.',
         schema: Named(JobDefinition),
-        headers: { etag: 'Of the definition, for `If-None-Match`.' },
+        headers,
         example: EXAMPLE_CHECKED_JOB.definition,
       },
-      304: { description: 'You have it.' },
+      304: { description: 'You have it.', headers },
     },
     ['invalid_query', 'job_not_found', ...DATABASE_CODES],
   ),

@@ -36,6 +36,11 @@ const listSchema = {
   ]),
 };
 
+const getHeaders = {
+  etag: 'Of its version, for `If-None-Match`.',
+  'preference-applied': 'The `Prefer: wait` that was granted.',
+};
+
 const getSchema = {
   operationId: 'getJob',
   summary: 'Get a job',
@@ -51,10 +56,10 @@ const getSchema = {
       200: {
         description: 'The job.',
         schema: Named(Job),
-        headers: { etag: 'Of its version, for `If-None-Match`.' },
+        headers: getHeaders,
         example: EXAMPLE_JOB,
       },
-      304: { description: 'It is still as `If-None-Match` says.' },
+      304: { description: 'It is still as `If-None-Match` says.', headers: getHeaders },
     },
     ['invalid_query', 'job_not_found', ...DATABASE_CODES],
   ),

@@ -12,7 +12,7 @@ import { decodeStepCursor, encodeStepCursor } from '../pagination.ts';
 import { attemptBodies, stepBody } from '../step-body.ts';
 
 const headers = { etag: 'Of this answer, for `If-None-Match`.' };
-const unchanged = { description: 'It is still as `If-None-Match` says.' };
+const unchanged = { description: 'It is still as `If-None-Match` says.', headers };
 
 const listSchema = {
   operationId: 'listSteps',

@@ -1,0 +1,39 @@
+import type { Kysely } from 'kysely';
+import type { Tables } from '../../src/database/tables.ts';
+import type { Outcome } from './lane.ts';
+
+/** Rows that requests make and nothing else does. */
+export interface Stored {
+  jobs: number;
+  workers: number;
+}
+
+export async function countStored(db: Kysely<Tables>): Promise<Stored> {
+  const count = async (table: 'job' | 'worker') => {
+    const row = await db.selectFrom(table).select(db.fn.countAll().as('rows')).executeTakeFirstOrThrow();
+    return Number(row.rows);
+  };
+  return { jobs: await count('job'), workers: await count('worker') };
+}
+
+/** The same once nothing more comes: requests whose connection was given up may still be at work. */
+export async function countSettled(db: Kysely<Tables>): Promise<Stored> {
+  let [before, now] = [await countStored(db), await countStored(db)];
+  do {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    [before, now] = [now, await countStored(db)];
+  } while (before.jobs !== now.jobs || before.workers !== now.workers);
+  return now;
+}
+
+/** What requests say they have stored: everything that was answered 201 or 202. */
+export function acceptedBy(outcomes: readonly Outcome[]): Stored {
+  const stored = { jobs: 0, workers: 0 };
+  for (const { shot, answers } of outcomes) {
+    const [first] = answers;
+    if (first?.status === 201) stored.workers++;
+    if (first?.status !== 202) continue;
+    stored.jobs += shot.operation.id === 'submitBatch' ? JSON.parse(first.text).data.length : 1;
+  }
+  return stored;
+}

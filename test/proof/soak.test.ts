@@ -80,7 +80,17 @@ describe('the judge of slopes', () => {
         samples((minute) => 200 + minute * 2),
         15,
       ).wrong,
-    ).toEqual([expect.stringMatching(/^resident memory: server 1 grows by 90 MB in 45 minutes/)]);
+    ).toEqual([expect.stringMatching(/^resident memory: server 1 grows by 89.8 MB in 45 minutes/)]);
+    const slower = (load: number) =>
+      samples(() => 300).map(({ minute, figures }) => ({
+        minute,
+        figures: { ...figures, 'submit p99': 20 + minute * 5, 'machine load': 1 + minute * load },
+      }));
+    expect(judge(slower(0), 15).wrong).toEqual([
+      expect.stringMatching(/^submit to 202: p99 grows by 2\d\d ms/),
+    ]);
+    // Whoever else is at work there.
+    expect(judge(slower(0.1), 15).wrong).toEqual([]);
     const short = judge(
       samples((minute) => 200 + minute * 100, 4),
       1,

@@ -1,0 +1,51 @@
+import { afterAll, expect, test } from 'vitest';
+import { tryAll } from '../../proof/crash-points/campaign.ts';
+import { killChildren } from '../../proof/crash-points/children.ts';
+import { openPlace, type Place } from '../../proof/crash-points/place.ts';
+import { SCENARIOS } from '../../proof/crash-points/scenarios.ts';
+import type { Point } from '../../proof/crash-points/statements.ts';
+import type { Prepared } from '../../proof/crash-points/trace.ts';
+import { testDatabase } from '../support/database.ts';
+import { cleanUp, newDataDir } from '../support/embedded.ts';
+
+const ends: (() => Promise<void>)[] = [];
+
+afterAll(async () => {
+  await killChildren();
+  for (const end of ends) await end();
+  await cleanUp();
+});
+
+async function newPlace(): Promise<Place> {
+  const database = await testDatabase({ max: 1 });
+  const place = openPlace(database.url);
+  ends.push(
+    () => place.close(),
+    () => database.close(),
+  );
+  return place;
+}
+
+const scenarios = SCENARIOS.filter(({ large }) => !large);
+
+/**
+ * Two points of each: the commit that makes the change, sent and never answered, and in turn the same before it was
+ * sent, the same when it was answered, and the middle of the way there. `npm run proof` tries them all.
+ */
+function spread(points: readonly Point[], { scenario, trace }: Prepared): Point[] {
+  const commit = trace.states[1]?.after ?? trace.statements.length;
+  const [before, sent, answered] = points.slice((commit - 1) * 3, commit * 3);
+  const middle = points[Math.floor(((commit - 1) * 3) / 2)];
+  const other = [before, middle, answered][scenarios.indexOf(scenario) % 3];
+  return [sent, other].filter((point) => point !== undefined);
+}
+
+test('stores all of an operation or nothing, wherever its process is killed, and every job comes to its end', async () => {
+  const places = [await newPlace(), await newPlace()];
+  const reports = await tryAll({ places, scenarios, cache: newDataDir(), choose: spread, once: true });
+  expect(reports.flatMap(({ broken }) => broken)).toEqual([]);
+  const died = reports.map(({ outcomes: { nothing, everything } }) => [nothing, everything]);
+  // It did try: what is sent is mostly done, what is not sent never.
+  expect(died.reduce((sum, [nothing = 0]) => sum + nothing, 0)).toBeGreaterThan(scenarios.length / 4);
+  expect(died.reduce((sum, [, everything = 0]) => sum + everything, 0)).toBeGreaterThan(scenarios.length / 4);
+}, 180_000);

@@ -5,13 +5,19 @@ import { setCommand } from '../repositories/remote-workers.ts';
 
 /**
  * Writes what a remote worker is told from now on, in a transaction of its own: a claim that is being granted has the
- * worker's row first, so whatever is granted is seen by what comes after this, and nothing is granted any more. Throws
- * `worker_not_found`, and `worker_is_server` for the pool of a server.
+ * worker's row first, so whatever is granted is seen by what comes after this, and nothing is granted any more. Returns
+ * what it is told then: `stop` also when it is to be drained but was removed before. Throws `worker_not_found`, and
+ * `worker_is_server` for the pool of a server.
  */
-export async function changeWorker(store: Store, id: string, command: 'drain' | 'stop'): Promise<void> {
+export async function changeWorker(
+  store: Store,
+  id: string,
+  command: 'drain' | 'stop',
+): Promise<'drain' | 'stop'> {
   const changed = await inTransaction(store.db, (tx) => setCommand(tx, id, command));
   if (changed === null) throw noSuchWorker(id);
   if (changed.kind === 'server') throw workerIsServer(changed.name);
+  return changed.command === 'stop' ? 'stop' : command;
 }
 
 /** "There is no worker of this id." */

@@ -212,6 +212,15 @@ describe('draining and removing', () => {
     const again = await api.call('DELETE', `/v1/workers/${id}`);
     expect([again.status, again.json.released]).toEqual([200, 0]);
   });
+
+  test('a removed worker that is then drained is still told to stop when it asks for claims', async () => {
+    const id = await register();
+    const ask = async () => (await api.call('POST', '/v1/claims', { body: { worker_id: id } })).json.command;
+    expect(await ask()).toBe('run');
+    await api.call('DELETE', `/v1/workers/${id}`);
+    await api.call('POST', `/v1/workers/${id}/drain`);
+    expect(await ask()).toBe('stop');
+  });
 });
 
 describe('GET /v1/workers', () => {

@@ -160,8 +160,7 @@ export function addWorkerRoutes(app: App, { store, desk, claimTtlMs }: RouteCont
 
   app.post('/v1/workers/:id/drain', { schema: drainSchema, config }, async ({ params }) => {
     const id = workerIdOf(params);
-    await drainWorker(store, id);
-    desk.tell(id, 'drain');
+    desk.tell(id, await drainWorker(store, id));
     return workerBody(await findWorker(store, id));
   });
 

@@ -1,8 +1,9 @@
 /**
- * The long form of the tests of the engine: many seeds of the model test, a minute of two servers on one database, a
- * chain of 10,000 steps run to its end, 500 steps for the workers among the examples, 20,000 steps by three servers and
- * eight workers while each server is killed and stopped. `npm run proof`; MINUTES (default 10) says how long the model
- * test goes on. Ends at the first failure, with the line that replays it.
+ * The long form of the tests of the engine: many seeds of both model tests (one store, in turn; up to three servers, in
+ * turn and at once), a minute of two servers on one database, a chain of 10,000 steps run to its end, 500 steps for the
+ * workers among the examples, 20,000 steps by three servers and eight workers while each server is killed and stopped.
+ * `npm run proof`; MINUTES (default 10) says how long the model tests go on. Ends at the first failure, with the line
+ * that replays it.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const MINUTES = Number(process.env.MINUTES ?? 10);
 const SEEDS_AT_ONCE = 10;
 const OPERATIONS = 600;
+const SERVER_SEEDS_AT_ONCE = 6;
+const SERVER_OPERATIONS = 300;
 const fleet = fileURLToPath(new URL('../scripts/proof-fleet.ts', import.meta.url));
 const vitest = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 
@@ -44,7 +47,9 @@ while (performance.now() - started < MINUTES * 60_000) {
   const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
   const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };
   prove(`the model test, seeds ${seeds[0]} to ${seeds.at(-1)}`, 'test/engine/model.test.ts', settings);
+  const some = { SEED: seeds.slice(0, SERVER_SEEDS_AT_ONCE).join(), OPERATIONS: String(SERVER_OPERATIONS) };
+  prove(`up to three servers, seeds ${some.SEED}`, 'test/proof/model-servers.test.ts', some);
   seed += SEEDS_AT_ONCE;
-  operations += SEEDS_AT_ONCE * OPERATIONS;
+  operations += SEEDS_AT_ONCE * OPERATIONS + SERVER_SEEDS_AT_ONCE * SERVER_OPERATIONS;
 }
 process.stdout.write(`\nproved: ${operations} random operations as the oracle says\n`);

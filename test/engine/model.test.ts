@@ -5,8 +5,9 @@ import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { brokenInvariants, brokenVersions, expectedState, readRows, storedState } from './invariants.ts';
+import { checkDelays } from './model-checks.ts';
 import { isOver } from './oracle.ts';
-import { LONG_MS, seeded } from './random-jobs.ts';
+import { seeded } from './random-jobs.ts';
 import * as operations from './random-operations.ts';
 
 /**
@@ -55,23 +56,7 @@ async function step(world: operations.World, log: string[], operation: Operation
   expect([...after.attempts.keys()].filter((id) => !world.jobs.has(id))).toEqual([]);
   expect(brokenInvariants(after)).toEqual([]);
   expect(brokenVersions(world.before, after)).toEqual([]);
-  await checkDelays(after);
-}
-
-/** Waits are as long as asked for; those after a loss are short, and made long so that no test depends on the clock. */
-async function checkDelays(rows: Awaited<ReturnType<typeof readRows>>): Promise<void> {
-  const waiting = [...rows.steps.values()].flat().filter((row) => row.status === 'waiting');
-  const short = waiting.filter((row) => (row.wakes_in_ms as number) < LONG_MS / 2);
-  for (const row of short) {
-    expect(row.error).toMatchObject({ code: 'claim_lost' });
-    const most = Math.min(60_000, 1000 * 2 ** (row.losses as number));
-    expect(row.wakes_in_ms).toBeLessThanOrEqual(most);
-    expect(row.wakes_in_ms).toBeGreaterThan(most / 2 - 2_000);
-  }
-  for (const row of waiting) expect(row.wakes_in_ms).toBeLessThanOrEqual(LONG_MS);
-  if (short.length === 0) return;
-  await sql`update step set wake_at = clock_timestamp() + interval '1 hour'
-    where status = 'waiting' and wake_at < clock_timestamp() + interval '30 minutes'`.execute(store.db);
+  await checkDelays(store, after);
 }
 
 /** Time passes, workers work: each job ends, within a number of operations that its size bounds. */

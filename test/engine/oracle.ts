@@ -25,6 +25,9 @@ export interface PlannedStep {
   max_attempts: number;
   max_losses: number;
   retry_delay_ms: number;
+  /** Absent: an action of the server, and the queue of everybody. */
+  uses?: string;
+  queue?: string;
 }
 
 export interface Plan {
@@ -33,6 +36,7 @@ export interface Plan {
   fail_fast: boolean;
   /** Whether `run_at` is still to come. */
   scheduled: boolean;
+  priority?: number;
   /** The step whose output is the job's, an expression that fails, or none. */
   output: number | 'broken' | null;
 }

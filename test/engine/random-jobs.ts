@@ -65,6 +65,20 @@ export function randomPlan(random: Random): Plan {
   };
 }
 
+/** Actions and queues that only remote workers serve. */
+export const REMOTE_USES = ['resize', 'render'] as const;
+export const REMOTE_QUEUES = ['default', 'gpu'] as const;
+
+/** A random job of steps for remote workers. */
+export function randomRemotePlan(random: Random): Plan {
+  const plan = randomPlan(random);
+  for (const step of plan.steps) {
+    step.uses = random.pick(REMOTE_USES);
+    step.queue = random.chance(0.75) ? 'default' : 'gpu';
+  }
+  return { ...plan, priority: random.below(3) };
+}
+
 function randomStep(random: Random, ordinal: number): PlannedStep {
   return {
     ordinal,
@@ -111,12 +125,14 @@ export function definitionOf(plan: Plan, random: Random): JsonObject {
     name: 'model',
     input: {},
     fail_fast: plan.fail_fast,
+    ...(plan.priority === undefined ? {} : { priority: plan.priority }),
     ...(plan.max_parallel === null ? {} : { max_parallel: plan.max_parallel }),
     ...(plan.scheduled ? { delay: LONG_MS / 1000 } : {}),
     ...(plan.output === null ? {} : { output: { of: outputTemplate(plan.output) } }),
     steps: plan.steps.map((step) => ({
       name: step.name,
-      uses: 'value',
+      uses: step.uses ?? 'value',
+      ...(step.queue === undefined ? {} : { queue: step.queue }),
       needs: step.needs.map((need) => `s${need}`),
       continue_on_error: step.continue_on_error,
       retry: {

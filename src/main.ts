@@ -12,6 +12,7 @@ import { startEmbeddedPostgres } from './database/embedded/embedded-postgres.ts'
 import { migrate } from './database/migrations.ts';
 import { StartupError } from './database/startup-error.ts';
 import { formatDuration } from './domain/duration.ts';
+import { LIMITS } from './domain/limits.ts';
 import { createApp } from './http/app.ts';
 import { openStores } from './open-stores.ts';
 import type { ServerEntry } from './operations/keep-server.ts';
@@ -74,7 +75,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   await migrate(connection);
 
   const id = uuid();
-  const { store, vital, metrics } = await openStores(
+  const { store, requests, workers, vital, metrics, waiting } = await openStores(
     connection,
     { id, kind, version: packageJson.version },
     log,
@@ -90,7 +91,8 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
     tell: (workerId, command) => scheduler.remote.tell(workerId, command),
   };
   const app = createApp({
-    ...{ store, vital, desk, log, metrics, startedAt },
+    ...{ store: requests, workers, vital, desk, log, metrics, startedAt },
+    isOverloaded: () => waiting() >= LIMITS.requestsWaiting,
     claimTtlMs: config.claimTtlMs,
     reportProgress: (report) => scheduler.reportProgress(report),
     actionChecks: actionChecks(catalogue),
@@ -106,7 +108,7 @@ async function startServer(config: Config, log: Logger, stops: (() => Promise<vo
   const { claimTtlMs, retentionDays } = config;
   const settings = { entry, claimTtlMs, retentionDays, soleServer: kind === 'embedded' };
   scheduler = await startScheduler({
-    ...{ store, vital, connection, catalogue, settings, log },
+    ...{ store, workers, vital, connection, catalogue, settings, log },
     meter: metrics.engine,
   });
   metrics.watchClaimWaits(scheduler.waiting);

@@ -6,6 +6,7 @@ import {
   type PoolSettings,
   poolFigures,
 } from './database/connection.ts';
+import { createGate, type Gate } from './database/gate.ts';
 import type { Store } from './database/store.ts';
 import { startWakeUpExchange } from './database/wake-up-exchange.ts';
 import { createWakeUps, type WakeUps } from './database/wake-ups.ts';
@@ -15,9 +16,17 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { transitionLog } from './telemetry/transition-log.ts';
 
 const WORK_CONNECTIONS = 10;
+// What is asked over HTTP leaves two to the engine, and new work leaves two more to workers that hold steps.
+const GATED_CONNECTIONS = 8;
+const LANES = {
+  workers: { most: GATED_CONNECTIONS, patienceMs: 30_000 },
+  requests: { most: 6, patienceMs: 5_000 },
+};
 const VITAL_CONNECTIONS = 2;
 // Whoever watches must not slow down what he watches.
 const FIGURE_TIMEOUTS = { statement: 1_000, lock: 200 };
+// Signs of life are short, and must soon find another connection when one is dead.
+const VITAL_TIMEOUTS = { statement: 5_000 };
 
 /** Which server opens the stores, and who runs its database. */
 interface Opener {
@@ -28,6 +37,21 @@ interface Opener {
 
 type Stops = (() => Promise<void>)[];
 
+/** The database as the parts of a server get it. */
+export interface Stores {
+  /** For the engine: waits behind no request. */
+  store: Store;
+  /** For what is asked over HTTP: so many at a time, the others wait, and not for ever. */
+  requests: Store;
+  /** The same for what workers say of the steps that they hold, and for handing steps out: before new requests. */
+  workers: Store;
+  /** Over connections of its own, for what must never wait behind work. */
+  vital: Store;
+  metrics: Metrics;
+  /** How many requests wait for a connection. */
+  waiting(): number;
+}
+
 /**
  * The database twice: for work, and over connections of their own for what must never wait behind work. A third pool,
  * of one connection, is for the metrics, which see every committed change. What closes it all is added to `stops`.
@@ -37,14 +61,20 @@ export async function openStores(
   server: Opener,
   log: Logger,
   stops: Stops,
-): Promise<{ store: Store; vital: Store; metrics: Metrics }> {
+): Promise<Stores> {
   const open = (pool: PoolChoice) => openPool({ connection, ...pool }, log, stops);
   const work = open({ max: WORK_CONNECTIONS, applicationName: 'holdfast' });
-  const vital = open({ max: VITAL_CONNECTIONS, applicationName: 'holdfast vital' });
+  const gate = createGate(work.pool, GATED_CONNECTIONS, LANES);
+  const gated = gatedFigures(work.pool, gate);
+  const vital = open({
+    max: VITAL_CONNECTIONS,
+    applicationName: 'holdfast vital',
+    timeouts: VITAL_TIMEOUTS,
+  });
   const figures = open({ max: 1, applicationName: 'holdfast figures', timeouts: FIGURE_TIMEOUTS });
   const metrics = createMetrics({
     version: server.version,
-    pools: () => ({ work: poolFigures(work.pool), vital: poolFigures(vital.pool) }),
+    pools: () => ({ work: gated(), vital: poolFigures(vital.pool) }),
     database: {
       read: () => readFigures(figures.db),
       onError: (error) => log.warn({ err: error }, 'the database did not tell its figures'),
@@ -56,7 +86,23 @@ export async function openStores(
     metrics.observe(drafts);
     logMoves(drafts);
   };
-  return { store: { db: work.db, wakeUps, observe }, vital: { db: vital.db, wakeUps }, metrics };
+  const over = (db: Store['db']): Store => ({ db, wakeUps, observe });
+  return {
+    store: over(work.db),
+    requests: over(createDatabase(gate.pool('requests'))),
+    workers: over(createDatabase(gate.pool('workers'))),
+    vital: { db: vital.db, wakeUps },
+    metrics,
+    waiting: () => gate.waiting('requests'),
+  };
+}
+
+/** Who waits at the gate waits for the pool. */
+function gatedFigures(pool: Parameters<typeof poolFigures>[0], gate: Gate<keyof typeof LANES>) {
+  return () => {
+    const figures = poolFigures(pool);
+    return { ...figures, waiting: figures.waiting + gate.waiting('requests') + gate.waiting('workers') };
+  };
 }
 
 async function openWakeUps(

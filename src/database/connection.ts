@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import type { LanePool } from './gate.ts';
 import { sqlState } from './sql-state.ts';
 import type { Tables } from './tables.ts';
 
@@ -24,6 +26,10 @@ export type SessionTimeouts = { lock: number; idleInTransaction: number; stateme
 
 // Short, because a transaction that waits or sleeps holds a job that others need; such errors are retried.
 const ENGINE_TIMEOUTS: SessionTimeouts = { lock: 2_000, idleInTransaction: 2_000, statement: 30_000 };
+
+// The database itself ends a statement that takes too long, and says so. Whoever says nothing for so much longer is not
+// there any more, or the way to it is cut without a word.
+const SILENCE_MS = 5_000;
 
 const INT8 = 20;
 const READ_ONLY = '25006';
@@ -56,7 +62,12 @@ export function createPool(settings: PoolSettings): pg.Pool {
       // has it learns of the loss by the statement that fails.
       client.on('error', () => {});
       prepareStatements(client, () => readOnly.add(client));
-      return setTimeouts(client, timeouts);
+      const silenceMs = timeouts.statement === 0 ? 0 : timeouts.statement + SILENCE_MS;
+      let isSet = false;
+      giveUpSilent(client, () => (isSet ? silenceMs : SILENCE_MS));
+      return setTimeouts(client, timeouts).then(() => {
+        isSet = true;
+      });
     },
   });
   // Without a listener the loss of an idle connection ends the process.
@@ -73,8 +84,8 @@ export function poolFigures(pool: pg.Pool): { total: number; idle: number; waiti
   return { total: totalCount, idle: idleCount, waiting: waitingCount, max: options.max };
 }
 
-/** The query builder over a pool; `destroy()` ends the pool. */
-export function createDatabase(pool: pg.Pool): Kysely<Tables> {
+/** The query builder over a pool, or over a lane of one; `destroy()` ends the pool. */
+export function createDatabase(pool: pg.Pool | LanePool): Kysely<Tables> {
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
@@ -126,4 +137,32 @@ function prepareStatements(client: pg.ClientBase, onReadOnly: () => void): void 
     );
   };
   client.query = prepared as typeof client.query;
+}
+
+/**
+ * Cuts the connection when a statement is not answered in time (ms; 0: never): the statement fails, and the pool drops
+ * the connection. The driver's own `query_timeout` fails the statement alone, and leaves the connection to the next one,
+ * which then waits behind it for ever. What became of the statement nobody knows: of a COMMIT as little as when the
+ * connection is lost.
+ */
+function giveUpSilent(client: pg.ClientBase, patience: () => number): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const watched = (...args: unknown[]) => {
+    const result = query(...args);
+    const ms = patience();
+    if (ms === 0 || !(result instanceof Promise)) return result;
+    let answered = false;
+    // An answer that came while this process had no turn is read first.
+    const timer = setTimeout(() => setImmediate(() => answered || stream.destroy(silent(ms))), ms);
+    return result.finally(() => {
+      answered = true;
+      clearTimeout(timer);
+    });
+  };
+  client.query = watched as typeof client.query;
+}
+
+function silent(ms: number): Error {
+  return Object.assign(new Error(`the database gave no answer within ${ms / 1000} s`), { code: 'ETIMEDOUT' });
 }

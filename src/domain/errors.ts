@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'forbidden_origin'
   | 'request_timeout'
   | 'headers_too_large'
+  | 'overloaded'
   | 'database_unavailable'
   | 'shutting_down'
   | 'internal_error';

@@ -70,8 +70,17 @@ export const LIMITS = {
   claimTtlMax: 1 * HOUR,
   /** Claim requests that wait at the same time at one server. */
   claimsWaiting: 2_000,
-  /** Outcomes of remote workers that wait to be written at one server. */
+  /** Outcomes of remote workers that wait to be written at one server, and the bytes of what they hold. */
   outcomesWaiting: 10_000,
+  outcomesWaitingBytes: 64 * MIB,
+  /** Claims whose `with`s together are larger come in several answers; the largest one alone may be. */
+  claimAnswerBytes: 16 * MIB,
+  /** Requests that wait for a connection to the database at one server; more are refused before they are read. */
+  requestsWaiting: 1_000,
+  /** Bodies that are in the memory of one server at the same time; those of workers have as much for themselves. */
+  bodiesBytes: 48 * MIB,
+  /** Large bodies in YAML or TOML that wait to be read. */
+  bodiesReadApart: 16,
   usesPerWorker: 100,
   queuesPerWorker: 100,
   slotsPerWorker: 10_000,
@@ -86,6 +95,8 @@ export const LIMITS = {
   headerBytes: 16 * KIB,
   headerCount: 100,
   connections: 10_000,
+  /** Past these a connection is still answered that there are too many. */
+  connectionsRefused: 1_000,
   /** Redirects that one outbound request follows. */
   redirects: 5,
   /** From the lookup of a name to a connection that is ready, in TLS too. */

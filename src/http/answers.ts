@@ -21,7 +21,7 @@ const EVERYWHERE: ErrorCode[] = [
   'internal_error',
 ];
 /** What can happen to any request that asks the database. */
-export const DATABASE_CODES: ErrorCode[] = ['database_unavailable', 'shutting_down'];
+export const DATABASE_CODES: ErrorCode[] = ['overloaded', 'database_unavailable', 'shutting_down'];
 /** What can happen to any request that has a body. */
 export const BODY_CODES: ErrorCode[] = [
   'invalid_json',

@@ -10,6 +10,8 @@ import { LIMITS, PATIENCE, type Patience } from '../domain/limits.ts';
 import type { RemoteDesk } from '../operations/remote-desk.ts';
 import { readOffers } from '../repositories/read-offers.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { admitRequests } from './admission.ts';
+import { boundBodies } from './bodies/body-budget.ts';
 import { readBodies } from './bodies/read-bodies.ts';
 import { connectionOptions, watchConnections } from './connections.ts';
 import type { App, RouteContext } from './context.ts';
@@ -18,7 +20,7 @@ import { createHostCheck, pathOfTarget } from './host-check.ts';
 import { createJobWaits } from './job-waits.ts';
 import { addOpenapiRoute, describeRoutes } from './openapi.ts';
 import { sendProblem } from './problem-details.ts';
-import { isProbe, logRequest } from './request-log.ts';
+import { isOfWorkers, isProbe, logRequest } from './request-log.ts';
 import { countRequests } from './request-metrics.ts';
 import { addBatchRoute } from './routes/batch.ts';
 import { addClaimLogRoute } from './routes/claim-log.ts';
@@ -49,6 +51,10 @@ export interface AppOptions extends HealthFacts {
   store: Store;
   /** The same database over connections of its own, for signs of life, which must never wait behind work. */
   vital: Store;
+  /** The same database for what workers say of steps that they hold: before new requests. As `store` when absent. */
+  workers?: Store;
+  /** Whether so much waits here that new requests are refused. */
+  isOverloaded?: () => boolean;
   /** Where steps go out to remote workers. */
   desk: RemoteDesk;
   /** How long a claim is valid when its request does not say. */
@@ -71,15 +77,17 @@ export interface AppOptions extends HealthFacts {
 
 /** The HTTP API; the caller lets it listen. */
 export function createApp(options: AppOptions): App {
-  const { store, vital, desk, claimTtlMs, actionChecks, patience = PATIENCE } = options;
+  const { store, workers = store, vital, desk, claimTtlMs, actionChecks, patience = PATIENCE } = options;
   const app = createServer(options.log, patience);
   markAnswers(app);
+  boundBodies(app, isOfWorkers);
   watchConnections(app, patience);
   const waits = createJobWaits(store);
   options.stopping.addEventListener('abort', () => waits.end());
   app.addHook('preClose', async () => waits.end());
 
   answerEarly(app, options);
+  admitRequests(app, options.isOverloaded ?? (() => false), options.log);
   endLines(app);
   app.addHook('onResponse', logRequest);
   app.addHook('onResponse', countRequests(options.metrics));
@@ -87,9 +95,8 @@ export function createApp(options: AppOptions): App {
   readBodies(app);
   describeRoutes(app, options.version, options.actions);
   const context: RouteContext = {
-    store,
-    vital,
-    desk,
+    ...{ store, workers, vital, desk },
+
     staleWrites: options.metrics.engine.staleWrites,
     claimTtlMs,
     reportProgress: options.reportProgress,

@@ -28,7 +28,6 @@ export function connectionOptions(patience: Patience) {
 
 /** Bounds what one side of a connection can ask of the other, and answers in our words where Node would in its own. */
 export function watchConnections(app: App, patience: Patience): void {
-  app.server.maxConnections = LIMITS.connections;
   app.server.maxHeadersCount = LIMITS.headerCount;
   answerConnect(app);
   const expecting = answerExpectations(app);

@@ -20,6 +20,8 @@ export type App = FastifyInstance<
 /** What routes work with. */
 export interface RouteContext {
   store: Store;
+  /** The same database for what workers say of steps that they hold: before new requests. */
+  workers: Store;
   /** The same database over connections of its own, for signs of life. */
   vital: Store;
   /** How long a claim is valid when its request does not say. */

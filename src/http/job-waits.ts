@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Store } from '../database/store.ts';
-import { type JobVersion, readJobVersion } from '../repositories/read-jobs.ts';
+import { type JobVersion, readJobVersions } from '../repositories/read-jobs.ts';
 
 // Wake-ups are hints that may be lost: underneath, we look by ourselves.
 const POLL_MS = 500;
@@ -23,6 +23,7 @@ export interface JobWaits {
 export function createJobWaits(store: Store): JobWaits {
   let stopping = false;
   const bells = new Set<() => void>();
+  const look = lookTogether((ids) => readJobVersions(store.db, ids));
   return {
     async until({ id, ms, reply, enough }) {
       const deadline = performance.now() + ms;
@@ -37,7 +38,7 @@ export function createJobWaits(store: Store): JobWaits {
       reply.raw.on('close', bell.ring);
       try {
         while (!stopping && !reply.raw.destroyed) {
-          const job = await readJobVersion(store.db, id);
+          const job = await look(id);
           const left = deadline - performance.now();
           if (job === undefined || enough(job) || left <= 0) return;
           await bell.rung(Math.min(POLL_MS, left));
@@ -52,6 +53,35 @@ export function createJobWaits(store: Store): JobWaits {
       stopping = true;
       for (const ring of bells) ring();
     },
+  };
+}
+
+/**
+ * Looks things up, all that are asked for while a look is under way by one more after it: thousands who wait cost as many
+ * looks as a few.
+ */
+export function lookTogether<Found>(
+  find: (ids: string[]) => Promise<Map<string, Found>>,
+): (id: string) => Promise<Found | undefined> {
+  let asked = new Set<string>();
+  let next: Promise<Map<string, Found>> | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+  const begin = async () => {
+    await last.catch(() => {});
+    // A turn of the event loop is time enough for others to join.
+    await new Promise(setImmediate);
+    const ids = [...asked];
+    asked = new Set();
+    next = null;
+    return find(ids);
+  };
+  return async (id) => {
+    asked.add(id);
+    if (next === null) {
+      next = begin();
+      last = next;
+    }
+    return (await next).get(id);
   };
 }
 

@@ -39,6 +39,7 @@ export const PROBLEMS: Record<ErrorCode, { status: number; title: string; retry_
   forbidden_origin: { status: 403, title: 'Not an origin that is served here' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
+  overloaded: { status: 503, title: 'This server has too much to do', retry_after: 1 },
   database_unavailable: { status: 503, title: 'The database is away', retry_after: 1 },
   shutting_down: { status: 503, title: 'This server is shutting down', retry_after: 1 },
   internal_error: { status: 500, title: 'Something went wrong in the server' },

@@ -176,6 +176,10 @@ export const PROBLEM_EXAMPLES: Record<ErrorCode, ProblemExample> = {
     asked: 'GET /v1/jobs',
     detail: 'the head of the request is more than 16 KiB or 100 headers; send less',
   },
+  overloaded: {
+    asked: 'POST /v1/jobs',
+    detail: '1000 requests wait here for the database already; try again in a second, or at another server',
+  },
   database_unavailable: {
     asked: 'GET /v1/jobs',
     detail: 'the database cannot be reached; try again in a second',

@@ -172,6 +172,14 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
     means: 'The headers together are larger than is read here.',
     remedy: 'Send fewer or shorter ones; often it is cookies or a token that a proxy adds.',
   },
+  overloaded: {
+    means:
+      'The server has as much in hand as it can take: requests that wait for the database, or bodies that are being ' +
+      'read. Nothing was done. What workers say of the steps that they hold is still taken.',
+    remedy:
+      'Try again after the seconds in `Retry-After`, waiting longer each time, or ask another server. Send fewer ' +
+      'requests at once, with more jobs each (`/v1/jobs/batch`).',
+  },
   database_unavailable: {
     means:
       'The server runs, but its database does not answer. Stored jobs are safe and go on when it is back.',

@@ -41,8 +41,6 @@ export async function readDefinition(
   if (!checked.ok) throw invalidDefinition(await addLines(request, checked.problems));
   const [open = []] = await openWarnings([checked.job], readOffers);
   const warnings = await addLines(request, open);
-  // The answer may wait for the end of the job, and the text may be large.
-  request.bodySource = null;
   return { job: { ...checked.job, warnings }, body };
 }
 

@@ -10,6 +10,10 @@ export function isProbe(url: string): boolean {
 const READS = new Set(['GET', 'HEAD']);
 // What workers say all the time; what comes of it the lines about steps tell.
 const TALK = /^\/v1\/(claims(\/|$)|workers\/[^/]+\/heartbeat$)/;
+/** Whether a URL is what workers ask for: claims, and what becomes of them. */
+export function isOfWorkers(url: string): boolean {
+  return TALK.test(pathOf(url));
+}
 
 /** Writes one line for an answered request. An onResponse hook. */
 export async function logRequest(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -30,7 +34,8 @@ export async function logRequest(request: FastifyRequest, reply: FastifyReply): 
   const outcome = reply.raw.writableFinished
     ? `${reply.statusCode} in ${ms} ms`
     : `client left after ${ms} ms`;
-  request.log[levelOf(method, path, reply.statusCode)](fields, `${method} ${path} ${outcome}`);
+  const level = reply.problemCode === 'overloaded' ? 'debug' : levelOf(method, path, reply.statusCode);
+  request.log[level](fields, `${method} ${path} ${outcome}`);
 }
 
 // At `info` a reader sees what changed and what was refused; who polls is for `debug`.

@@ -85,9 +85,17 @@ export async function readJobsById(db: Kysely<Tables>, ids: readonly string[]): 
     .execute();
 }
 
-/** Status and version of one job; undefined when there is none. */
-export async function readJobVersion(db: Kysely<Tables>, id: string): Promise<JobVersion | undefined> {
-  return await db.selectFrom('job').select(['status', 'version']).where('id', '=', id).executeTakeFirst();
+/** Status and version of the jobs of these ids that there are, by their ids. */
+export async function readJobVersions(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<Map<string, JobVersion>> {
+  const rows = await db
+    .selectFrom('job')
+    .select(['id', 'status', 'version'])
+    .where(sql<boolean>`id = any(${sql.val([...ids])}::uuid[])`)
+    .execute();
+  return new Map(rows.map(({ id, ...version }) => [id, version]));
 }
 
 /**

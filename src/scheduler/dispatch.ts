@@ -44,13 +44,15 @@ export interface Dispatch {
  */
 export function startDispatch(options: {
   store: Store;
+  /** For handing steps out to remote workers; as `store` when absent. */
+  workers?: Store;
   vital: Store;
   catalogue: Catalogue;
   settings: DispatchSettings;
   log: Logger;
   meter?: EngineMeter;
 }): Dispatch {
-  const { store, vital, catalogue, settings, log, meter } = options;
+  const { store, workers = store, vital, catalogue, settings, log, meter } = options;
   const held = heldSteps(settings.slots);
   const freed = () => {
     if (poolClaims.mayBeMore()) desk.wake();
@@ -76,7 +78,7 @@ export function startDispatch(options: {
     onHandedOff: (claims) => void start(claims),
   });
   const asks = createRemoteAsks(() => desk.wake());
-  const known = createKnownWorkers(store, log, asks);
+  const known = createKnownWorkers(workers, log, asks);
   const poolClaims = createPoolClaims({ catalogue, settings, held, handOffs, kindOf, start });
   const claimants = [poolClaims, asks];
   const desk = startClaimDesk({ store, log, claimants, onClaimed: (count) => meter?.claimBatch(count) });
@@ -84,7 +86,7 @@ export function startDispatch(options: {
 
   return {
     remote: createRemoteClaims({
-      ...{ store, settler, asks, known, patienceMs: settings.patienceMs },
+      ...{ store: workers, settler, asks, known, patienceMs: settings.patienceMs },
       onAnswered: (ms) => meter?.claimWait(ms),
     }),
     waiting: asks.count,

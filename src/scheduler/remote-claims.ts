@@ -2,7 +2,9 @@ import { setTimeout } from 'node:timers/promises';
 import type { Store } from '../database/store.ts';
 import type { ClaimKey } from '../domain/claim-id.ts';
 import { AppError } from '../domain/errors.ts';
+import { LIMITS } from '../domain/limits.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
+import { jsonBytes } from '../domain/storable.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { termsOf } from '../operations/claim-request.ts';
 import { handOutRemote } from '../operations/hand-out.ts';
@@ -92,7 +94,9 @@ export function createRemoteClaims(options: {
     { requestId, gone }: RemoteRequest,
   ): Promise<Handed['handouts']> => {
     if (claims.length === 0) return [];
-    const loaded = await handOutRemote(store, claims);
+    const { loaded, left } = await loadSome(store, claims);
+    // A copy of the request finds the same to be too much, and gives the same back.
+    giveBack(left);
     if (gone.aborted) {
       // Whoever asks again under the id of the request is given it, perhaps at this moment by another server.
       if (requestId === null) giveBack(loaded);
@@ -139,7 +143,7 @@ export function createRemoteClaims(options: {
       asks.tell(workerId, command);
     },
     async settle(ended, next) {
-      outcomes.makeRoom(ended.length);
+      outcomes.makeRoom(ended);
       const taker = next === null || ended.length === 0 ? null : await takerFor(next);
       const results = await outcomes.write(ended, taker).catch((error) => {
         if (taker) taker.open = false;
@@ -155,6 +159,26 @@ export function createRemoteClaims(options: {
       return { results, handed: await claim(next) };
     },
   };
+}
+
+// Loaded at once: as many of the largest as make up an answer.
+const LOADED = Math.ceil(LIMITS.claimAnswerBytes / LIMITS.valueBytes);
+
+/** Loads claims as far as their `with`s go into one answer; what does not is `left`. At least one always does. */
+async function loadSome(store: Store, claims: readonly ClaimKey[]) {
+  const loaded: Awaited<ReturnType<typeof handOutRemote>> = [];
+  let bytes = 0;
+  for (let from = 0; from < claims.length; from += LOADED) {
+    const some = await handOutRemote(store, claims.slice(from, from + LOADED));
+    for (const [index, handout] of some.entries()) {
+      if (handout.rendered.ok) bytes += jsonBytes(handout.rendered.value);
+      if (bytes > LIMITS.claimAnswerBytes && loaded.length > 0) {
+        return { loaded, left: [...some.slice(index), ...claims.slice(from + LOADED)] };
+      }
+      loaded.push(handout);
+    }
+  }
+  return { loaded, left: [] };
 }
 
 async function rest(ms: number, options: { signal: AbortSignal }): Promise<void> {

@@ -1,5 +1,7 @@
 import { AppError } from '../domain/errors.ts';
+import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { jsonBytes } from '../domain/storable.ts';
 import type { RemoteResult } from '../operations/remote-desk.ts';
 import type { StepOutcome } from '../operations/settle-steps.ts';
 import type { RemoteTaker } from './hand-offs.ts';
@@ -7,8 +9,8 @@ import type { Settler } from './settler.ts';
 
 /** Outcomes of remote workers on their way to the database, in one batch with those of everybody else. */
 export interface RemoteOutcomes {
-  /** Throws `too_many_waiting` when there is no room for so many more. */
-  makeRoom(count: number): void;
+  /** Throws `too_many_waiting` when there is no room for so many more, `overloaded` when they are too large. */
+  makeRoom(outcomes: readonly StepOutcome[]): void;
   /**
    * Answers after the commit, one result each, in their order. Rejects with `database_unavailable` when that takes too
    * long; they are kept and tried again all the same. `taker`: who gets the steps that become ready by them.
@@ -22,21 +24,30 @@ const PATIENCE_MS = 10_000;
 export function createRemoteOutcomes(settler: Settler, patienceMs: number = PATIENCE_MS): RemoteOutcomes {
   // What is sent again while it is being written is written once: with the database away, clients go on and on.
   const writing = new Map<string, Promise<RemoteResult>>();
+  let held = 0;
 
   const push = (outcome: StepOutcome, taker: RemoteTaker | null) => {
     const name = `${outcome.claim_id} ${outcome.end.kind}`;
     const before = writing.get(name);
     if (before !== undefined) return before;
+    const bytes = bytesOf(outcome);
+    held += bytes;
     const written = new Promise<RemoteResult>((done) => {
       settler.push(outcome, { taker, done });
-    }).finally(() => writing.delete(name));
+    }).finally(() => {
+      held -= bytes;
+      writing.delete(name);
+    });
     writing.set(name, written);
     return written;
   };
 
   return {
-    makeRoom(count) {
-      if (writing.size + count > LIMITS.outcomesWaiting) throw tooMany();
+    makeRoom(outcomes) {
+      if (writing.size + outcomes.length > LIMITS.outcomesWaiting) throw tooMany();
+      const more = outcomes.reduce((sum, outcome) => sum + bytesOf(outcome), 0);
+      // However large: when nothing else is kept, it is taken.
+      if (held > 0 && held + more > LIMITS.outcomesWaitingBytes) throw tooMuch();
     },
     write: (outcomes, taker) =>
       inTime(Promise.all(outcomes.map((outcome) => push(outcome, taker))), patienceMs),
@@ -46,6 +57,19 @@ export function createRemoteOutcomes(settler: Settler, patienceMs: number = PATI
 function tooMany(): AppError {
   const detail = `${LIMITS.outcomesWaiting} outcomes wait here to be written; send these again in a second`;
   return new AppError('too_many_waiting', detail);
+}
+
+function tooMuch(): AppError {
+  const most = LIMITS.outcomesWaitingBytes / 1024 / 1024;
+  return new AppError(
+    'overloaded',
+    `${most} MiB of outcomes wait here to be written; send these again in a second`,
+  );
+}
+
+function bytesOf({ end }: StepOutcome): number {
+  if (end.kind === 'succeeded') return jsonBytes(end.output);
+  return end.kind === 'failed' ? jsonBytes(end.error as unknown as Json) : 0;
 }
 
 async function inTime<Result>(promise: Promise<Result>, ms: number): Promise<Result> {

@@ -39,6 +39,8 @@ export interface Scheduler {
  */
 export async function startScheduler(options: {
   store: Store;
+  /** For handing steps out to remote workers, of whom there may be thousands; as `store` when absent. */
+  workers?: Store;
   vital: Store;
   connection: DatabaseAddress;
   catalogue: Catalogue;
@@ -61,6 +63,7 @@ export async function startScheduler(options: {
   ];
   const dispatch = startDispatch({
     store,
+    workers: options.workers ?? store,
     vital,
     catalogue,
     settings: { workerId: entry.id, slots: entry.slots, queues: entry.queues, claimTtlMs },

@@ -12,13 +12,17 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+const stopping = new AbortController().signal;
+
 /** Large enough to be read in a thread, and to take it some time. */
 const LARGE = '- a\n'.repeat(25_000);
 
 test('a body whose client has left is not read when its turn comes', async () => {
   const question = { format: 'yaml', text: LARGE } as const;
-  await expect(readApart(question, () => true)).rejects.toMatchObject({ code: 'bad_request' });
-  expect(await readApart(question, () => false)).toMatchObject({ ok: true });
+  await expect(readApart(question, { isGone: () => true, stopping })).rejects.toMatchObject({
+    code: 'bad_request',
+  });
+  expect(await readApart(question, { isGone: () => false, stopping })).toMatchObject({ ok: true });
 });
 
 test('clients that leave their large bodies behind keep nobody waiting', async () => {

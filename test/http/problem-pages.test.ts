@@ -261,9 +261,9 @@ describe('the examples', () => {
 
   test('leave out only what cannot be provoked here', () => {
     const elsewhere = ['idempotency_conflict', 'headers_too_large', 'database_unavailable', 'internal_error'];
-    // The first takes minutes, the second shows while a server stops, the third takes thousands of requests:
-    // test/http/edges, test/server/shutdown and test/engine/remote-asks.
-    const left = ['request_timeout', 'shutting_down', 'too_many_waiting'];
+    // The first takes minutes, the second shows while a server stops, the others take thousands of requests:
+    // test/http/edges, test/server/shutdown, test/engine/remote-asks and test/proof/overload.
+    const left = ['request_timeout', 'shutting_down', 'too_many_waiting', 'overloaded'];
     expect([...Object.keys(PROVOKED), ...elsewhere, ...left].sort()).toEqual([...codes].sort());
   });
 });

@@ -15,6 +15,10 @@ declare module 'fastify' {
     /** The body is taken as the bytes that it is. */
     takesBytes?: boolean;
   }
+  interface FastifyInstance {
+    /** Aborted when the server closes: what still waits to be read is answered so. */
+    bodiesEnd: AbortSignal;
+  }
   interface FastifyRequest {
     /** What the body was read from, for whoever wants to tell lines; null when there was none, or it was let go. */
     bodySource: { format: FormatName; text: string } | null;
@@ -23,6 +27,9 @@ declare module 'fastify' {
 
 /** Reads bodies, strictly, and with words for what is wrong with them: JSON, and where a route takes them YAML and TOML. */
 export function readBodies(app: FastifyInstance): void {
+  const stopping = new AbortController();
+  app.addHook('preClose', async () => stopping.abort());
+  app.decorate('bodiesEnd', stopping.signal);
   app.decorateRequest('bodySource', null);
   app.removeAllContentTypeParsers();
   for (const format of Object.keys(FORMATS) as FormatName[]) {
@@ -55,7 +62,7 @@ export async function addLines(request: FastifyRequest, problems: readonly Probl
   const question = { ...bodySource, pointers: problems.map(({ pointer }) => pointer) };
   // Lines are a courtesy: where they cannot be found, the pointers have to do. What finds them in TOML is not what read
   // it, and may stumble over what that took.
-  const reply = await readApart(question, () => hasLeft(request)).catch(() => null);
+  const reply = await readApart(question, turnOf(request)).catch(() => null);
   const lines = reply?.ok === true ? (reply.value as (number | null)[]) : [];
   return problems.map((problem, index) => {
     const line = problem.line ?? lines[index] ?? null;
@@ -68,7 +75,7 @@ async function read(request: FastifyRequest, format: FormatName, body: Buffer): 
   const { limit, invalid } = FORMATS[format];
   if (format !== 'json' && body.length > limit) throw tooLargeFor(FORMATS[format]);
   const text = decodeBody(body, invalid);
-  const reply = await readApart({ format, text }, () => hasLeft(request));
+  const reply = await readApart({ format, text }, turnOf(request));
   request.bodySource = { format, text };
   if (reply.ok) return reply.value;
   // What is wrong with the text has its lines already, or there is no text to count them in.
@@ -76,9 +83,9 @@ async function read(request: FastifyRequest, format: FormatName, body: Buffer): 
   throw new AppError(reply.code, reply.detail, errors);
 }
 
-// The request itself ends with its body; only the connection tells.
-function hasLeft({ raw }: FastifyRequest): boolean {
-  return raw.socket.destroyed;
+function turnOf({ raw, server }: FastifyRequest) {
+  // The request itself ends with its body; only the connection tells.
+  return { isGone: () => raw.socket.destroyed, stopping: server.bodiesEnd };
 }
 
 // Each takes longer to read than JSON does, and a hostile one much longer.

@@ -51,7 +51,7 @@ const schema = {
 };
 
 /** `POST /v1/claims/{id}/log`. */
-export function addClaimLogRoute(app: App, { store }: RouteContext): void {
+export function addClaimLogRoute(app: App, { workers }: RouteContext): void {
   // A plugin of its own: only here bodies are taken as they are.
   app.register((own: App, _options, done) => {
     own.removeAllContentTypeParsers();
@@ -74,7 +74,7 @@ export function addClaimLogRoute(app: App, { store }: RouteContext): void {
         const key = parseClaimId(params.id);
         if (key === null) throw claimRefusal({ kind: 'unknown' });
         const bytes = (body as Buffer | undefined) ?? new Uint8Array();
-        return { next_offset: await appendClaimLog(store, key, query.offset ?? null, bytes) };
+        return { next_offset: await appendClaimLog(workers, key, query.offset ?? null, bytes) };
       },
     });
     done();

@@ -54,9 +54,12 @@ const healthSchema = {
 };
 
 /** `GET /health`, `/livez` and `/readyz`. */
-export function addHealthRoutes(app: App, { store }: RouteContext, facts: HealthFacts): void {
+export function addHealthRoutes(app: App, { vital }: RouteContext, facts: HealthFacts): void {
+  // Over the connections that work cannot take: whoever has much to do is no reason to send others away. One look at a
+  // time, so that probes, however many, take little of them.
+  const look = oneAtATime(() => readHealth(vital.db));
   const askDatabase = (request: FastifyRequest) => () =>
-    readHealth(store.db).catch((error: unknown) => {
+    look().catch((error: unknown) => {
       request.log.warn({ err: error }, 'the database did not answer');
       return null;
     });
@@ -79,6 +82,17 @@ export function addHealthRoutes(app: App, { store }: RouteContext, facts: Health
     const ok = health?.read_only === false;
     return reply.code(ok ? 200 : 503).send({ status: ok ? 'ok' : 'unavailable' });
   });
+}
+
+/** Gives whoever asks while an answer is under way that answer. */
+function oneAtATime<Result>(ask: () => Promise<Result>): () => Promise<Result> {
+  let asking: Promise<Result> | null = null;
+  return () => {
+    asking ??= ask().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
 }
 
 async function checkHealth(

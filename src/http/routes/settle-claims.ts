@@ -104,7 +104,7 @@ async function settleOne(context: RouteContext, said: SaidOutcome): Promise<Sett
   const read = readOutcome(said, '');
   const { results } = await context.desk.settle([read.outcome], null);
   const result = results[0] ?? 'claim_lost';
-  const ends = result === 'claim_lost' ? await lookUpClaims(context.store, [read.outcome]) : new Map();
+  const ends = result === 'claim_lost' ? await lookUpClaims(context.workers, [read.outcome]) : new Map();
   const answer = answerOutcome(read, result, ends);
   if (answer instanceof AppError) throw answer;
   return answer;
@@ -116,7 +116,7 @@ async function settleAll(context: RouteContext, said: readonly SaidOutcome[], ne
   const outcomes = reads.map(({ outcome }) => outcome);
   const { results, handed } = await context.desk.settle(outcomes, next);
   const stale = outcomes.filter((_, index) => results[index] === 'claim_lost');
-  const ends = await lookUpClaims(context.store, stale);
+  const ends = await lookUpClaims(context.workers, stale);
   let at = 0;
   const data: OutcomeAnswer[] = items.map((item) => {
     if (!('verb' in item)) return item;

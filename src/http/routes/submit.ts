@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { EXAMPLE_JOB, EXAMPLE_QUEUED_JOB } from '../../contract/example-job.ts';
 import { Job } from '../../contract/job.ts';
 import { SubmitQuery } from '../../contract/requests.ts';
@@ -61,19 +62,27 @@ export function addSubmitRoute(app: App, context: RouteContext): void {
     ...TAKES_DEFINITION,
     handler: async (request, reply) => {
       const ms = waitPreference(request, reply, request.query.wait);
-      const key = idempotencyKey(request);
-      const { job, body } = await readDefinition(request, context);
-      const traceparent = traceparentOf(request);
-      const options = { idempotencyKey: key, requestHash: requestHash(body), traceparent };
-      const { id, replayed } = await submitJob(store, job, options);
+      const { id, replayed, warnings } = await storeJob(request, context);
       reply.loggedJobId = id;
+      // The answer may wait for the end of the job, and what was sent may be large.
+      request.letBodyGo();
       if (ms > 0) await waits.until({ id, ms, reply, enough: ({ status }) => isTerminalJob(status) });
 
       const stored = await findJob(store, id);
       reply.header('location', `/v1/jobs/${id}`).header('etag', jobEtag(stored.version));
       if (replayed) reply.header('idempotency-replayed', 'true');
       reply.code(replayed || (ms > 0 && isTerminalJob(stored.status)) ? 200 : 202);
-      return job.warnings.length === 0 ? jobBody(stored) : { ...jobBody(stored), warnings: job.warnings };
+      return warnings.length === 0 ? jobBody(stored) : { ...jobBody(stored), warnings };
     },
   });
+}
+
+/** Stores what the request defines. A function of its own, so that who waits for the job holds nothing of it. */
+async function storeJob(request: FastifyRequest, context: RouteContext) {
+  const key = idempotencyKey(request);
+  const { job, body } = await readDefinition(request, context);
+  const traceparent = traceparentOf(request);
+  const options = { idempotencyKey: key, requestHash: requestHash(body), traceparent };
+  const stored = await submitJob(context.store, job, options);
+  return { ...stored, warnings: job.warnings };
 }

@@ -18,6 +18,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000_000)) },
     lanes: { type: 'string', default: '16' },
     'most-memory': { type: 'string', default: '1024' },
+    minutes: { type: 'string', default: '60' },
     only: { type: 'string' },
   },
 });
@@ -36,6 +37,7 @@ async function prove(): Promise<FuzzVerdict> {
   say(`seed ${seed}, server ${server.pid} at ${server.url}`);
   return await runFuzz({
     ...{ server, databaseUrl, say, signal: interrupted.signal, long: true },
+    mostMs: Number(values.minutes) * 60_000,
     ...{ seed: Number(seed), requests: Number(requests), lanes: only === undefined ? Number(lanes) : 1 },
     ...{ mostMemory: Number(values['most-memory']), ...(only === undefined ? {} : { only: Number(only) }) },
   });

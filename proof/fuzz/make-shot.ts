@@ -60,7 +60,7 @@ export function makeShot(
   const rest = { halfClose: false, maySilence: false, refused: null, ...(key ? { key, text } : {}) } as const;
   const shot: Shot = { ...plain, ...rest, bytes: asBytes(parts), waits: false };
   if (level === 'nearly') nearly(shot, json, from);
-  if (level === 'wire') breakWire(shot, json !== undefined, chance);
+  if (level === 'wire') breakWire(shot, chance);
   shot.waits = /wait/i.test(shot.bytes.toString('latin1'));
   return shot;
 }

@@ -13,7 +13,14 @@ interface Place {
 export function mutate(given: unknown, chance: Chance): unknown {
   const root = { value: structuredClone(given) };
   const places: Place[] = [];
-  collect(root.value, '', (value) => void (root.value = value), places);
+  collect(
+    root.value,
+    '',
+    (value) => {
+      root.value = value;
+    },
+    places,
+  );
   const place = chance.pick(places);
   place.put(safe(place.key, odd(place.value, chance)));
   return root.value;
@@ -25,7 +32,14 @@ function collect(value: unknown, key: string, put: (value: unknown) => void, pla
   if (typeof value !== 'object' || value === null) return;
   const owner = value as Record<string, unknown>;
   for (const name of Object.keys(owner))
-    collect(owner[name], Array.isArray(value) ? key : name, (next) => void (owner[name] = next), places);
+    collect(
+      owner[name],
+      Array.isArray(value) ? key : name,
+      (next) => {
+        owner[name] = next;
+      },
+      places,
+    );
 }
 
 function odd(value: unknown, chance: Chance): unknown {

@@ -25,7 +25,9 @@ export interface FuzzOptions {
   only?: number;
   /** Also what takes minutes: senders that stop, every refusal of every call, memory after a rest. */
   long: boolean;
+  /** The run ends when this is aborted, or after so many milliseconds. */
   signal: AbortSignal;
+  mostMs: number;
   say(line: string): void;
 }
 
@@ -54,15 +56,25 @@ interface Run {
   judge: Judge;
   tally: Tally;
   lanes: Lane[];
+  /** By the clock of this process. */
+  until: number;
 }
 
 /** Sends the requests of a seed to a server, and judges every answer. */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzVerdict> {
-  const { server, databaseUrl, signal, say, seed } = options;
+  const { server, databaseUrl, signal, seed } = options;
   const described = readDocument(JSON.parse(await (await fetch(`${server.url}/openapi.json`)).text()));
   const lanes = Array.from({ length: options.lanes }, () => createLane(server.port));
   const tally = createTally(described);
-  const run: Run = { options, described, pool: createPool(), judge: createJudge(described), tally, lanes };
+  const run: Run = {
+    options,
+    described,
+    pool: createPool(),
+    judge: createJudge(described),
+    tally,
+    lanes,
+    until: performance.now() + options.mostMs,
+  };
   const db = createDatabase(
     createConnections({
       connection: databaseUrl,
@@ -89,6 +101,8 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzVerdict> {
     if (watch.peak() > options.mostMemory)
       tally.wrong.push(`the server took ${watch.peak()} MiB, ${options.mostMemory} allowed`);
     tally.wrong.push(...brokenInvariants(await readRows(db)).slice(0, 10), ...loggedTrouble(server));
+    if (options.only === undefined && tally.requests() < options.requests * 0.97)
+      tally.wrong.push(`only ${tally.requests()} of ${options.requests} requests were sent`);
     if (options.only === undefined && !signal.aborted) tally.wrong.push(...tally.shallow(options.long));
     const stored = await countStored(db);
     const { byClass, byLevel } = tally;
@@ -103,7 +117,6 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzVerdict> {
       ['memory of the server, MiB', memory],
       ['/livez', `asked ${watch.probes} times, slowest ${watch.slowest} ms`],
     );
-    say('');
     return { wrong: tally.wrong, figures, tally };
   } finally {
     watch.stop();
@@ -116,15 +129,13 @@ async function playAll(run: Run, db: Parameters<typeof countStored>[0], memory: 
   const { options, tally } = run;
   const every = Math.min(STORING.every, Math.ceil(options.requests / 2));
   for (let from = PRELUDE.requests; from < options.requests; from += every) {
-    if (options.signal.aborted || tally.wrong.length >= MOST_WRONG) return;
+    if (isOver(run)) return;
     const to = Math.min(options.requests, from + every);
     const storing = Math.max(from, to - STORING.requests);
     await play(run, from, storing);
     const before = await countSettled(db);
     const about = { operations: STORING.operations, levels: ['nearly', 'wire'] as const };
-    const sent = await play(run, storing, to, about, (shot) => !shot.waits);
-    const said = acceptedBy(sent);
-    if (process.env.DEBUG_STORED) for (const o of sent) console.log('STORED', o.shot.number, o.shot.operation.id, o.shot.what, o.answers.map((x) => x.status), o.trouble, o.left);
+    const said = acceptedBy(await play(run, storing, to, about, (shot) => !shot.waits));
     const after = await countStored(db);
     const [jobs, workers] = [after.jobs - before.jobs, after.workers - before.workers];
     if (jobs !== said.jobs || workers !== said.workers)
@@ -139,15 +150,22 @@ type Only = Parameters<typeof makeShot>[3];
 
 /** Sends requests `from` up to `to`, over all lanes at once. */
 async function play(run: Run, from: number, to: number, only?: Only, fits = (_shot: Shot) => true) {
-  const { options, tally, pool, described } = run;
+  const { options, pool, described } = run;
   const outcomes: Outcome[] = [];
   let next = from;
   const make = () => makeShot(options.seed, next++, { pool, described, port: options.server.port }, only);
   const oneLane = async (lane: Lane) => {
-    while (next < to && !options.signal.aborted && tally.wrong.length < MOST_WRONG) {
+    while (next < to && !isOver(run)) {
       const shots = [make()].filter(fits);
-      // Some requests do not wait for the answers to those before them.
-      while (shots[0] !== undefined && shots.length < 4 && next < to && canPipeline(shots.at(-1) as Shot)) {
+      // Some requests do not wait for the answers to those before them. Where it is counted what they store, none: of one
+      // behind an answer that ends the connection nobody hears what became of it.
+      while (
+        shots[0] !== undefined &&
+        shots.length < 4 &&
+        next < to &&
+        only === undefined &&
+        canPipeline(shots.at(-1) as Shot)
+      ) {
         const shot = make();
         if (fits(shot)) shots.push(shot);
       }
@@ -161,6 +179,9 @@ async function play(run: Run, from: number, to: number, only?: Only, fits = (_sh
   await Promise.all(run.lanes.map(oneLane));
   return outcomes;
 }
+
+const isOver = ({ options, tally, until }: Run) =>
+  options.signal.aborted || tally.wrong.length >= MOST_WRONG || performance.now() > until;
 
 const isWhole = ({ way, pieces }: Shot) => way === 'kept' && pieces === 1;
 const canPipeline = (shot: Shot) => isWhole(shot) && shot.number % 7 === 0;

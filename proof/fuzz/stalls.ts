@@ -16,13 +16,16 @@ export async function stall(port: number, signal: AbortSignal): Promise<string[]
   const one = async (beginning: string) => {
     const socket = connect({ port, host: '127.0.0.1' });
     let text = '';
-    socket.on('data', (bytes: Buffer) => void (text += bytes));
-    socket.on('error', () => {});
+    let late = false;
+    socket.on('data', (bytes: Buffer) => {
+      text += bytes;
+    });
     const timer = setTimeout(() => socket.destroy(new Error('too late')), PATIENCE_MS);
     const abort = () => socket.destroy();
     signal.addEventListener('abort', abort);
-    let late = false;
-    socket.on('error', ({ message }) => void (late = message === 'too late'));
+    socket.on('error', ({ message }) => {
+      late = message === 'too late';
+    });
     socket.write(beginning);
     await once(socket, 'close').catch(() => {});
     clearTimeout(timer);

@@ -14,7 +14,7 @@ export interface Account {
 }
 
 export interface JobAccount {
-  /** When its client saw it end, in milliseconds since 1970; null until then. */
+  /** When it ended, as its client was told, in milliseconds since 1970; null until then. */
   endedAt: number | null;
   /** Whether its client deleted it. */
   removed: boolean;
@@ -149,7 +149,7 @@ function createRun({ servers, service, signal }: LoadOptions) {
     const kind = kindOf(number);
     const job = await bringToItsEnd(number, kind);
     const own = account.jobs.get(job.id) as JobAccount;
-    own.endedAt = Date.now();
+    own.endedAt = Date.parse(job.finished_at ?? '');
     if (job.status !== kind.ends) throw new Error(`was to end ${kind.ends}, and ${job.status}`);
     await lookAt(number, job);
     if (number % 13 !== 0) return;

@@ -2,8 +2,11 @@ import type pg from 'pg';
 import type { Client } from '../../client/src/index.ts';
 
 export interface Retention {
-  /** Ages jobs and asks for a cleanup once more, until nothing is left to delete. When that was, since 1970. */
-  sweep(): Promise<number>;
+  /**
+   * Deletes, for the last time, all jobs that ended more than `keepMs` ago. Gives the moment, in milliseconds since
+   * 1970: what ended before it is gone, what ended later is still there.
+   */
+  sweep(keepMs: number): Promise<number>;
   /** How many jobs the cleanup that clients ask for has deleted. */
   deleted(): number;
 }
@@ -30,12 +33,18 @@ export function keepRetention(
   onError: (error: unknown) => void,
 ): Retention {
   let deleted = 0;
-  const age = () =>
+  /** By the clock of the database, as ends are. */
+  const ago = async (ms: number) => {
+    const clock = 'select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now';
+    const { rows } = await pool.query<{ now: number }>(clock);
+    return (rows[0]?.now ?? 0) - ms;
+  };
+  const age = (before: number) =>
     pool.query(
       `update job set finished_at = finished_at - interval '1 day'
-       where finished_at < clock_timestamp() - $1 * interval '1 millisecond'
+       where finished_at < to_timestamp($1::float8 / 1000)
          and finished_at > clock_timestamp() - interval '12 hours'`,
-      [keepMs],
+      [before],
     );
   const cleanup = async () => {
     for (let more = true; more && !signal.aborted; ) {
@@ -45,7 +54,7 @@ export function keepRetention(
     }
   };
   const pass = async (turn: number) => {
-    await age();
+    await age(await ago(keepMs));
     // In between the servers' own has something to do.
     if (turn % 4 === 0) await cleanup();
   };
@@ -58,13 +67,13 @@ export function keepRetention(
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   return {
     deleted: () => deleted,
-    async sweep() {
+    async sweep(lastKeepMs) {
       clearInterval(timer);
       await passing;
-      const at = Date.now();
-      await age();
+      const before = await ago(lastKeepMs);
+      await age(before);
       await cleanup();
-      return at;
+      return before;
     },
   };
 }

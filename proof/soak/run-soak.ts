@@ -16,8 +16,10 @@ export interface SoakPlan {
   rate: number;
   servers: number;
   workers: number;
-  /** How long jobs are kept after their end, in milliseconds. */
+  /** How long jobs are kept after their end, in milliseconds; longer than their clients look at them. */
   keepMs: number;
+  /** The same in the end, when nobody looks at them any more. */
+  lastKeepMs: number;
   /** Between two looks, in milliseconds. */
   everyMs: number;
 }
@@ -30,8 +32,8 @@ export interface SoakRun {
   servers: readonly ServerProcess[];
   /** Exit codes by names. */
   exits: ReadonlyMap<string, number | null>;
-  /** When all that had ended `keepMs` before was deleted for the last time, in milliseconds since 1970. */
-  sweptAt: number;
+  /** Jobs that ended before are deleted, those that ended later are there; in milliseconds since 1970. */
+  keptSince: number;
   /** Jobs that the cleanup deleted for who asked. */
   cleanedUp: number;
 }
@@ -46,7 +48,8 @@ export const warmUpOf = ({ minutes }: SoakPlan): number => minutes / 4;
 /** What is usual for so many minutes. */
 export function planOf(minutes: number): SoakPlan {
   const everyMs = Math.min(5_000, Math.max(500, (minutes * 60_000) / 720));
-  return { minutes, rate: 4, servers: 2, workers: 2, keepMs: Math.max(5_000, minutes * 5_000), everyMs };
+  const keepMs = Math.max(10_000, minutes * 5_000);
+  return { minutes, rate: 4, servers: 2, workers: 2, keepMs, lastKeepMs: keepMs, everyMs };
 }
 
 /**
@@ -188,11 +191,11 @@ async function end(parts: {
   const late = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
   await Promise.race([load.over, late]);
   signal.throwIfAborted();
-  const sweptAt = await retention.sweep();
+  const keptSince = await retention.sweep(plan.lastKeepMs);
   const left = await Promise.all(workers.map(async ({ name, stop }) => [name, await stop()] as const));
   const stopped = await Promise.all(
     servers.map(async (server, i) => [`server ${i + 1}`, (await server.kill('SIGTERM')).code] as const),
   );
   const exits = new Map([...left, ...stopped]);
-  return { plan, account: load.account, samples, servers, exits, sweptAt, cleanedUp: retention.deleted() };
+  return { plan, account: load.account, samples, servers, exits, keptSince, cleanedUp: retention.deleted() };
 }

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Tables } from '../../src/database/tables.ts';
-import { brokenInvariants, type JobRow, readRows } from '../../test/engine/invariants.ts';
+import { brokenInvariants, readRows } from '../../test/engine/invariants.ts';
 import type { JobAccount } from './load.ts';
 import { BUSY, figuresOf, QUANTITIES, type Sample } from './quantities.ts';
 import { type SoakRun, warmUpOf } from './run-soak.ts';
@@ -43,7 +43,7 @@ async function judgeRows(verdict: Verdict, db: Kysely<Tables>, run: SoakRun): Pr
     'jobs, steps stored in the end',
     `${stored.length}, ${[...rows.steps.values()].flat().length}`,
   ]);
-  const { lost, kept, unknown, unended } = compareJobs(run.account.jobs, rows.jobs, run);
+  const { lost, kept, unknown, unended } = compareJobs(run.account.jobs, rows.jobs, run.keptSince);
   count(verdict, 'jobs whose end no client saw', unended);
   count(verdict, 'jobs deleted before their time', lost);
   count(verdict, 'jobs kept beyond their time', kept);
@@ -64,26 +64,19 @@ async function judgeRows(verdict: Verdict, db: Kysely<Tables>, run: SoakRun): Pr
   );
 }
 
-/** Which jobs are not where retention should have brought them. */
+/** Which jobs are not where retention should have brought them; `keptSince` as in `SoakRun`. */
 export function compareJobs(
   jobs: ReadonlyMap<string, JobAccount>,
-  stored: ReadonlyMap<string, JobRow | undefined>,
-  { sweptAt, plan: { keepMs } }: Pick<SoakRun, 'sweptAt' | 'plan'>,
+  stored: ReadonlyMap<string, unknown>,
+  keptSince: number,
 ): Record<'lost' | 'kept' | 'unknown' | 'unended', string[]> {
-  const known = [...jobs];
   const ids = (wanted: (job: JobAccount, isStored: boolean) => boolean) =>
-    known.filter(([id, job]) => wanted(job, stored.has(id))).map(([id]) => id);
+    [...jobs].filter(([id, job]) => wanted(job, stored.has(id))).map(([id]) => id);
+  const isDue = ({ endedAt, removed }: JobAccount) => removed || (endedAt !== null && endedAt < keptSince);
   return {
     unended: ids(({ endedAt }) => endedAt === null),
-    // A client sees an end a little after it was, so half of the time stands for all of it.
-    lost: ids(
-      ({ endedAt, removed }, isStored) =>
-        !isStored && !removed && (endedAt === null || endedAt > sweptAt - keepMs / 2),
-    ),
-    kept: ids(
-      ({ endedAt, removed }, isStored) =>
-        isStored && (removed || (endedAt !== null && endedAt < sweptAt - keepMs)),
-    ),
+    lost: ids((job, isStored) => !isStored && !isDue(job)),
+    kept: ids((job, isStored) => isStored && isDue(job)),
     unknown: [...stored.keys()].filter((id) => !jobs.has(id)),
   };
 }

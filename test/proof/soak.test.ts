@@ -100,12 +100,11 @@ describe('the judge of slopes', () => {
 });
 
 describe('the judge of jobs', () => {
-  const plan = { minutes: 60, rate: 4, servers: 2, workers: 2, keepMs: 100, everyMs: 5 };
   const compare = (jobs: Record<string, [endedAt: number | null, removed: boolean]>, stored: string[]) =>
     compareJobs(
       new Map(Object.entries(jobs).map(([id, [endedAt, removed]]) => [id, { endedAt, removed }])),
       new Map(stored.map((id) => [id, undefined])),
-      { sweptAt: 1_000, plan },
+      900,
     );
 
   it('finds what is lost, kept too long, unknown or without an end, and nothing where all is well', () => {
@@ -132,11 +131,20 @@ describe('two servers and two workers under steady load', () => {
   beforeAll(async () => {
     database = await testDatabase();
     folder = newDataDir();
-    const plan = { minutes: 0.1, rate: 4, servers: 2, workers: 2, keepMs: 2_000, everyMs: 500 };
-    const signal = AbortSignal.timeout(80_000);
+    // Nothing is deleted while clients, on a busy machine, may still be looking.
+    const plan = {
+      minutes: 0.08,
+      rate: 6,
+      servers: 2,
+      workers: 2,
+      keepMs: 60_000,
+      lastKeepMs: 1_000,
+      everyMs: 500,
+    };
+    const signal = AbortSignal.timeout(110_000);
     run = await runSoak(plan, { databaseUrl: database.url, folder, signal, say: () => {} });
     verdict = await judgeSoak(database.db, run);
-  }, 90_000);
+  }, 120_000);
 
   afterAll(async () => {
     await killWorkers();

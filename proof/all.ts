@@ -1,9 +1,9 @@
 /**
  * The long form of the tests of the engine: many seeds of both model tests (one store, in turn; up to three servers, in
  * turn and at once), a minute of two servers on one database, a chain of 10,000 steps run to its end, 500 steps for the
- * workers among the examples, 20,000 steps by three servers and eight workers while each server is killed and stopped.
- * `npm run proof`; MINUTES (default 10) says how long the model tests go on. Ends at the first failure, with the line
- * that replays it.
+ * workers among the examples, every crash point, a storm of five minutes. `npm run proof`; MINUTES (default 10) says how
+ * long the model tests go on. Ends at the first failure, with the line that replays it. Fuzz, overload and soak are
+ * commands of their own.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const SEEDS_AT_ONCE = 10;
 const OPERATIONS = 600;
 const SERVER_SEEDS_AT_ONCE = 6;
 const SERVER_OPERATIONS = 300;
-const fleet = fileURLToPath(new URL('../scripts/proof-fleet.ts', import.meta.url));
+const ours = (name: string) => fileURLToPath(new URL(`${name}.ts`, import.meta.url));
 const vitest = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 
 /** Runs one test file with settings of its own. */
@@ -42,7 +42,8 @@ prove('two servers on one database for a minute', 'test/engine/concurrency.test.
 prove('a chain of 10,000 steps, to its end', 'test/engine/scale.test.ts', { CHAIN: '10000' });
 prove('what was tried', 'test/engine/tried', {});
 prove('500 steps for workers in bash and Python', 'test/server/example-workers.test.ts', { STEPS: '500' });
-run('20,000 steps by three servers and eight workers', process.execPath, [fleet], { STEPS: '20000' });
+run('every crash point', process.execPath, [ours('crash-points')], {});
+run('a storm of five minutes', process.execPath, [ours('storm'), '--minutes', '5'], {});
 while (performance.now() - started < MINUTES * 60_000) {
   const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
   const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };

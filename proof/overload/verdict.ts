@@ -5,8 +5,6 @@ export const MEMORY_CAP_MIB = 1_536;
 
 /** How long after its end a flood may still be felt. A promise of the order, not of the speed of a machine. */
 const RECOVERY_MS = 60_000;
-// Longer than any stall of a machine that does much else; shorter than a probe's usual patience.
-const LIVEZ_MS = 5_000;
 
 const COLUMNS = [
   'kind',
@@ -51,7 +49,8 @@ function brokenBy({ tally, seen, peakMib, recoveryMs, kind }: Outcome): string[]
     if (!EXPECTED.has(status)) wrong.push(`${count} answers ${status}`);
   }
   if (tally.withoutRetryAfter > 0) wrong.push(`${tally.withoutRetryAfter} refusals without Retry-After`);
-  if (seen.livez === 0 || seen.livezFailed > 0 || seen.slowestLivezMs > LIVEZ_MS)
+  // How long it takes is told, not judged: that depends on what else the machine does.
+  if (seen.livez === 0 || seen.livezFailed > 0)
     wrong.push(
       `/livez: ${seen.livezFailed} of ${seen.livez} failed, slowest ${Math.round(seen.slowestLivezMs)} ms`,
     );

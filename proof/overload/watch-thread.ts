@@ -21,7 +21,7 @@ const { port, claims } = workerData as { port: number; claims: string[] };
 // A connection of each's own, as probes and workers have them.
 const agent = new Agent({ keepAlive: true, maxSockets: 2 });
 const EVERY_MS = { livez: 100, extend: 400 };
-const PATIENCE_MS = { livez: 5_000, extend: 20_000 };
+const PATIENCE_MS = { livez: 30_000, extend: 30_000 };
 
 let seen = nothing();
 

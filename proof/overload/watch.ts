@@ -35,7 +35,7 @@ const MIB = 1024 * 1024;
 /** Watches how much memory a process takes (MiB, resident). Linux alone tells. */
 export function watchMemory(pid: number): { now(): number; peak(): number; stop(): void } {
   const field = (name: string) => {
-    const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(read(pid));
     return (Number(found?.[1] ?? 0) * 1024) / MIB;
   };
   let peak = 0;
@@ -54,4 +54,13 @@ export function watchMemory(pid: number): { now(): number; peak(): number; stop(
     },
     stop: () => clearInterval(timer),
   };
+}
+
+// Of a process that has ended: nothing.
+function read(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
 }

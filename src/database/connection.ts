@@ -20,6 +20,8 @@ export type PoolSettings = {
   onError?: (error: Error) => void;
   /** Overrides of the session's timeouts, in milliseconds; 0 switches one off. */
   timeouts?: Partial<SessionTimeouts>;
+  /** How long after its time a statement may be without an answer before its connection is given up, in ms. */
+  silenceMs?: number;
 };
 
 export type SessionTimeouts = { lock: number; idleInTransaction: number; statement: number };
@@ -46,6 +48,7 @@ const typeParsers: pg.CustomTypesConfig = {
  * trip a connection, none a checkout. A SET, because poolers refuse such settings as startup parameters.
  */
 export function createPool(settings: PoolSettings): pg.Pool {
+  const { silenceMs = SILENCE_MS } = settings;
   const timeouts = { ...ENGINE_TIMEOUTS, ...settings.timeouts };
   // A session that was opened while the database could not be written may stay so when that is over.
   const readOnly = new WeakSet<pg.ClientBase>();
@@ -62,9 +65,9 @@ export function createPool(settings: PoolSettings): pg.Pool {
       // has it learns of the loss by the statement that fails.
       client.on('error', () => {});
       prepareStatements(client, () => readOnly.add(client));
-      const silenceMs = timeouts.statement === 0 ? 0 : timeouts.statement + SILENCE_MS;
+      const longest = timeouts.statement === 0 ? 0 : timeouts.statement + silenceMs;
       let isSet = false;
-      giveUpSilent(client, () => (isSet ? silenceMs : SILENCE_MS));
+      giveUpSilent(client, () => (isSet ? longest : silenceMs));
       return setTimeouts(client, timeouts).then(() => {
         isSet = true;
       });

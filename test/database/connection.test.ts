@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkServer } from '../../src/database/check-server.ts';
-import { createPool } from '../../src/database/connection.ts';
+import { createDatabase, createPool } from '../../src/database/connection.ts';
 import { StartupError } from '../../src/database/startup-error.ts';
 import type { Tx } from '../../src/database/store.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
@@ -10,6 +10,7 @@ import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { until } from '../support/embedded.ts';
 import { withDatabase } from '../support/server.ts';
 import { startTransactionPooler } from '../support/transaction-pooler.ts';
+import { startWireProxy } from '../support/wire-proxy.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -79,6 +80,46 @@ it('does not run a transaction again whose end nobody knows', async () => {
   });
   await expect(running).rejects.toThrow();
   expect(tries).toBe(1);
+});
+
+it('gives up a connection that takes a statement and never answers, and opens another one', async () => {
+  const proxy = await startWireProxy(database.url);
+  const pool = createPool({
+    connection: proxy.url,
+    max: 1,
+    applicationName: 'holdfast test',
+    timeouts: { statement: 100 },
+    silenceMs: 900,
+  });
+  const db = createDatabase(pool);
+  await sql`select 1`.execute(db);
+  proxy.freeze();
+  await expect(sql`select 1`.execute(db)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  expect((await sql`select 1 as n`.execute(db)).rows).toEqual([{ n: 1 }]);
+  await db.destroy();
+  proxy.close();
+});
+
+it('does not run a transaction again whose COMMIT was never answered', async () => {
+  const proxy = await startWireProxy(database.url);
+  const pool = createPool({
+    connection: proxy.url,
+    max: 1,
+    applicationName: 'holdfast test',
+    timeouts: { statement: 100 },
+    silenceMs: 900,
+  });
+  const db = createDatabase(pool);
+  let tries = 0;
+  const running = inTransaction(db, async (tx) => {
+    tries += 1;
+    await sql`select 1`.execute(tx);
+    proxy.freeze();
+  });
+  await expect(running).rejects.toThrow();
+  expect(tries).toBe(1);
+  await db.destroy();
+  proxy.close();
 });
 
 it('accepts a PostgreSQL that gives sessions, and says its version', async () => {

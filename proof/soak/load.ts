@@ -88,13 +88,9 @@ function createRun({ servers, service, signal }: LoadOptions) {
   );
   const clientOf = (number: number) => clients[number % clients.length] as (typeof clients)[number];
   const prefix = `soak-${Date.now()}`;
-  const taken: { what: 'submit' | 'done'; at: number; ms: number }[] = [];
+  const { measure, times } = createTimes();
   const count = (what: string) => {
     account.done[what] = (account.done[what] ?? 0) + 1;
-  };
-  const measure = (what: 'submit' | 'done', from: number) => {
-    const at = performance.now();
-    taken.push({ what, at, ms: at - from });
   };
 
   /** Stores the job; every fifth at both servers at once, under one key. */
@@ -158,22 +154,28 @@ function createRun({ servers, service, signal }: LoadOptions) {
     count('jobs deleted by hand');
   }
 
-  function times(windowMs: number): Record<string, number> {
-    const since = performance.now() - windowMs;
-    const first = taken.findIndex(({ at }) => at >= since);
-    taken.splice(0, first === -1 ? taken.length : first);
-    const figures: Record<string, number> = {};
-    for (const [what, list] of Map.groupBy(taken, (one) => one.what))
-      for (const [name, part] of [
-        ['p50', 0.5],
-        ['p99', 0.99],
-      ] as const)
-        figures[`${what} ${name}`] = quantileOf(
-          list.map(({ ms }) => ms),
-          part,
-        );
-    return figures;
-  }
-
   return { account, live, times };
+}
+
+/** What clients measured: each time is forgotten once it is older than the window that is asked for. */
+function createTimes() {
+  const taken: { what: 'submit' | 'done'; at: number; ms: number }[] = [];
+  return {
+    measure(what: 'submit' | 'done', from: number): void {
+      const at = performance.now();
+      taken.push({ what, at, ms: at - from });
+    },
+    times(windowMs: number): Record<string, number> {
+      const since = performance.now() - windowMs;
+      const first = taken.findIndex(({ at }) => at >= since);
+      taken.splice(0, first === -1 ? taken.length : first);
+      const figures: Record<string, number> = {};
+      for (const [what, list] of Map.groupBy(taken, (one) => one.what)) {
+        const all = list.map(({ ms }) => ms);
+        figures[`${what} p50`] = quantileOf(all, 0.5);
+        figures[`${what} p99`] = quantileOf(all, 0.99);
+      }
+      return figures;
+    },
+  };
 }

@@ -22,6 +22,8 @@ export interface SoakPlan {
   lastKeepMs: number;
   /** Between two looks, in milliseconds. */
   everyMs: number;
+  /** For how long measured times count, in milliseconds. */
+  windowMs: number;
 }
 
 /** What came of a run, besides what the database holds. */
@@ -49,7 +51,16 @@ export const warmUpOf = ({ minutes }: SoakPlan): number => minutes / 4;
 export function planOf(minutes: number): SoakPlan {
   const everyMs = Math.min(5_000, Math.max(500, (minutes * 60_000) / 720));
   const keepMs = Math.max(10_000, minutes * 5_000);
-  return { minutes, rate: 4, servers: 2, workers: 2, keepMs, lastKeepMs: keepMs, everyMs };
+  return {
+    minutes,
+    rate: 4,
+    servers: 2,
+    workers: 2,
+    keepMs,
+    lastKeepMs: keepMs,
+    everyMs,
+    windowMs: everyMs * 6,
+  };
 }
 
 /**
@@ -80,7 +91,7 @@ export async function runSoak(
     const ending = AbortSignal.any([stopping, AbortSignal.timeout(plan.minutes * 60_000)]);
     const load = startLoad({
       ...{ servers: urls, service: `http://127.0.0.1:${service.port}/`, rate: plan.rate },
-      ...{ windowMs: plan.everyMs * 6, ending, signal: stopping },
+      ...{ windowMs: plan.windowMs, ending, signal: stopping },
     });
     const failed = (what: string) => (error: unknown) =>
       void (stopping.aborted || load.account.wrong.push(`${what}: ${error}`));
@@ -91,9 +102,12 @@ export async function runSoak(
       },
       failed('cleanup'),
     );
-    const look = sampler(pool, watched(servers, workers), plan.everyMs * 6);
+    const look = sampler(pool, watched(servers, workers), plan.windowMs);
     const record = recorder({ plan, folder, say, load, look });
-    await lookOn(plan, record, ending, failed('a look'));
+    const late = new Promise<void>((resolve) =>
+      setTimeout(resolve, plan.minutes * 60_000 + DRAIN_MS).unref(),
+    );
+    await lookOn(plan, record, Promise.race([load.over, late]), failed('a look'));
     return await end({ plan, signal, load, retention, servers, workers, samples: record.samples });
   } finally {
     over.abort();
@@ -162,21 +176,27 @@ function describe(figures: Record<string, number>, load: Load): string {
   ].join('; ');
 }
 
+/** Looks until the load is over, and once more then. */
 async function lookOn(
   { everyMs }: SoakPlan,
   record: Recorder,
-  ending: AbortSignal,
+  over: Promise<void>,
   onError: (error: unknown) => void,
 ): Promise<void> {
-  while (!ending.aborted) {
+  let isOver = false;
+  const end = over.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
     const began = performance.now();
     await record().catch(onError);
     const rest = Math.max(0, everyMs - (performance.now() - began));
-    await new Promise((resolve) => setTimeout(resolve, rest));
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, rest)), end]);
   }
+  await record().catch(onError);
 }
 
-/** Waits for the ends of all jobs, deletes what is due, lets workers and servers leave. */
+/** Deletes what is due, lets workers and servers leave. */
 async function end(parts: {
   plan: SoakPlan;
   signal: AbortSignal;
@@ -187,9 +207,6 @@ async function end(parts: {
   samples: readonly Sample[];
 }): Promise<SoakRun> {
   const { plan, signal, load, retention, servers, workers, samples } = parts;
-  signal.throwIfAborted();
-  const late = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS).unref());
-  await Promise.race([load.over, late]);
   signal.throwIfAborted();
   const keptSince = await retention.sweep(plan.lastKeepMs);
   const left = await Promise.all(workers.map(async ({ name, stop }) => [name, await stop()] as const));

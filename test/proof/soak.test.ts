@@ -132,15 +132,8 @@ describe('two servers and two workers under steady load', () => {
     database = await testDatabase();
     folder = newDataDir();
     // Nothing is deleted while clients, on a busy machine, may still be looking.
-    const plan = {
-      minutes: 0.08,
-      rate: 6,
-      servers: 2,
-      workers: 2,
-      keepMs: 60_000,
-      lastKeepMs: 1_000,
-      everyMs: 500,
-    };
+    const shape = { minutes: 0.08, rate: 6, servers: 2, workers: 2 };
+    const plan = { ...shape, keepMs: 60_000, lastKeepMs: 1_000, everyMs: 500, windowMs: 60_000 };
     const signal = AbortSignal.timeout(110_000);
     run = await runSoak(plan, { databaseUrl: database.url, folder, signal, say: () => {} });
     verdict = await judgeSoak(database.db, run);

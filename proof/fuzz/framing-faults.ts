@@ -29,10 +29,10 @@ export const FRAMING_FAULTS = {
   'a length that is none': (shot, chance) =>
     alone(
       shot,
-      headOf(
+      `${headOf(
         shot,
         `Content-Length: ${chance.pick(['-1', 'x', '1e3', '0x10', '99999999999999999999', '', '1, 1', '+5'])}\r\n`,
-      ) + '{}',
+      )}{}`,
     ),
   'two lengths': (shot) => alone(shot, `${headOf(shot, 'Content-Length: 2\r\nContent-Length: 5\r\n')}{}abc`),
   'length and chunks': (shot) =>

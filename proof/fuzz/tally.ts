@@ -79,3 +79,9 @@ export function printTable(table: Tally['table']): string[] {
     return `${id.padEnd(18)} ${cells.join('   ')}`;
   });
 }
+
+/** Counts by name, in one line. */
+export function listed(counts: Record<string, number>): string {
+  const entries = Object.entries(counts).sort(([a], [b]) => a.localeCompare(b));
+  return entries.map(([name, count]) => `${name} ${count}`).join(', ');
+}

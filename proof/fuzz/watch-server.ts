@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 
 /** Memory of the server, and whether it said that it lives, over the time of a run. */
@@ -20,7 +20,11 @@ const PATIENCE_MS = 20_000;
 
 export function watchServer(pid: number, port: number): Watch {
   const size = (name: string) => {
-    const found = new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    const status = `/proc/${pid}/status`;
+    // A server that has ended has no size; that it ended is told elsewhere.
+    const found = existsSync(status)
+      ? new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(status, 'utf8'))
+      : null;
     return Math.round(Number(found?.[1] ?? 0) / 1024);
   };
   let stopped = false;

@@ -14,12 +14,11 @@ export function describeModel(file: string, usual: { seeds: readonly number[]; o
   const share = Number(process.env.SHARE ?? 0.35);
   const serversOf = (seed: number) => Number(process.env.SERVERS ?? 1 + (seed % 3));
   let database: TestDatabase;
-  let servers: ModelServer[];
+  const servers: ModelServer[] = [];
 
   beforeAll(async () => {
     database = await testDatabase();
-    const names = ['one', 'two', 'three'];
-    servers = await Promise.all(names.map((name) => startModelServer(database.url, name)));
+    for (const name of ['one', 'two', 'three']) servers.push(await startModelServer(database.url, name));
   });
 
   afterAll(async () => {

@@ -75,7 +75,7 @@ export function isHeld(world: OracleWorld, claim: OracleClaim): boolean {
   return step?.status === 'running' && step.claim === claim.id;
 }
 
-/** A claim that no worker was ever given has none. */
+/** Undefined is a claim that no worker was ever given. */
 export function endOf(world: OracleWorld, claim: OracleClaim | undefined): ClaimEnd {
   const step = claim && stepOf(world, claim);
   if (!claim || !step) return { kind: 'unknown' };
@@ -217,7 +217,7 @@ export function giveBack(world: OracleWorld, worker: string, of: (job: string) =
   return held.length;
 }
 
-/** Bytes for the log of a claim's attempt; null: they are taken, else where the log ends. */
+/** Text for the log of a claim's attempt, of which what is there already is not added again; null of `offset`: at the end. */
 export function append(
   world: OracleWorld,
   claim: OracleClaim,

@@ -35,7 +35,11 @@ export function randomAsk(model: Model, repeats = 0.25): Ask {
   // A server may believe for some seconds that a worker is there that was forgotten after a day of silence.
   const before = (sent.claims as Ask[]).filter(({ worker_id }) => oracle.workers.has(worker_id));
   if (before.length > 0 && random.chance(repeats)) {
-    const again = random.pick(before.slice(-6));
+    // Above all one whose claims still run: that is where more could be granted.
+    const open = before.filter(
+      (one) => claims.givenTo(oracle, one.worker_id, one.request_id ?? null).length > 0,
+    );
+    const again = random.pick(open.length > 0 ? open : before.slice(-6));
     // The same request under other terms is still the same request.
     if (random.chance(0.6)) return again;
     return {
@@ -59,7 +63,7 @@ function freshAsk(model: Model): Ask {
     ...(random.chance(0.75) ? { request_id: `r${model.made}` } : {}),
     ...(random.chance(0.25) ? { uses: [...random.some(REMOTE_USES, 0.6), 'other'] } : {}),
     ...(random.chance(0.25) ? { queues: [random.pick(REMOTE_QUEUES)] } : {}),
-    max: 1 + random.below(5),
+    max: 1 + random.below(3),
     ttl: random.pick(TTLS_S),
   };
 }

@@ -21,10 +21,10 @@ type Make = (model: Model) => Operation | null;
 const MAKES: readonly [number, Make][] = [
   [9, requests.submit],
   [5, requests.submitAgain],
-  [20, (model) => ask.claim(model)],
+  [26, (model) => ask.claim(model)],
   [14, (model) => outcomes.outcome(model)],
   [12, (model) => outcomes.settle(model)],
-  [5, outcomes.extend],
+  [5, extending.extend],
   [4, extending.extendOne],
   [5, requests.log],
   [5, requests.register],

@@ -16,11 +16,11 @@ export interface Said {
 
 export function randomSaid({ random }: Model): Said {
   const choice = random.below(10);
-  if (choice < 5) {
+  if (choice < 4) {
     const output = { n: random.below(10) };
     return { verb: 'complete', body: { output }, end: { kind: 'succeeded', output } };
   }
-  if (choice < 8) {
+  if (choice < 7) {
     const retryable = random.chance(0.7);
     const retry_after_ms = random.chance(0.2) ? LONG_MS : 0;
     const error = { code: 'went_wrong', message: 'it went wrong' };
@@ -31,7 +31,7 @@ export function randomSaid({ random }: Model): Said {
       end: { kind: 'failed', retryable, retry_after_ms },
     };
   }
-  const delay_ms = random.chance(0.5) ? 0 : LONG_MS;
+  const delay_ms = random.chance(0.8) ? 0 : LONG_MS;
   const body = delay_ms > 0 ? { delay: delay_ms / 1000 } : {};
   return { verb: 'release', body, end: { kind: 'released', delay_ms } };
 }

@@ -13,14 +13,14 @@ export function pickClaims(model: Model, count: number): string[] {
   const all = [...world.claims.values()];
   const running = all.filter((claim) => claims.isHeld(world, claim));
   const over = all.filter((claim) => !claims.isHeld(world, claim));
-  const picked = random.shuffle(running).slice(0, count);
   // Claims of steps that run again: by these the new attempt could be ended.
   const stale = over.filter((claim) => claims.stepOf(world, claim)?.status === 'running');
-  for (const old of [stale, over.slice(-12)])
-    if (old.length > 0 && random.chance(0.3)) picked.push(random.pick(old));
+  const picked = random.shuffle(running);
+  if (over.length > 0 && random.chance(0.2)) picked.unshift(random.pick(over.slice(-12)));
+  if (stale.length > 0 && random.chance(0.5)) picked.unshift(random.pick(stale));
   const wires = picked.map(({ wire }) => wire);
   const some = running[0];
   if (some && random.chance(0.05))
-    wires.push(formatClaimId({ job_id: some.job, ordinal: some.ordinal, claim_id: randomUUID() }));
-  return random.shuffle(wires).slice(0, count);
+    wires.unshift(formatClaimId({ job_id: some.job, ordinal: some.ordinal, claim_id: randomUUID() }));
+  return random.shuffle(wires.slice(0, count));
 }

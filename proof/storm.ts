@@ -70,6 +70,8 @@ async function raise(): Promise<boolean> {
     pauseMs: Number(values.pause) * 1_000,
     servers: Number(values.servers),
     workers: WORKERS,
+    ttlMs: 4_000,
+    calmMs: 30_000,
     ownDisk: true,
   };
   say(`storm of ${values.minutes} min, seed ${plan.seed}, in ${folder}`);

@@ -186,9 +186,9 @@ function attemptGaps({ steps, evidence }: Case): string[] {
   const behind = Map.groupBy([...evidence.rows.attempts.values()].flat(), keyOf);
   return steps
     .filter((step) => {
+      // The latest may have settled its step, or go on: then it is on the step's own row.
       const numbers = new Set((behind.get(keyOf(step)) ?? []).map(({ attempt }) => attempt as number));
-      if (TERMINAL.includes(step.status) && step.status !== 'skipped') numbers.add(step.attempt);
-      return Array.from({ length: step.attempt }, (_, i) => i + 1).some((number) => !numbers.has(number));
+      return Array.from({ length: step.attempt - 1 }, (_, i) => i + 1).some((number) => !numbers.has(number));
     })
     .map(keyOf);
 }

@@ -19,14 +19,17 @@ export interface StormPlan {
   pauseMs: number;
   servers: number;
   workers: readonly WorkerPlan['language'][];
+  /** How long claims hold unextended, of workers and of the servers' own pools. */
+  ttlMs: number;
+  /** How long everything may take to be over once nothing happens any more. */
+  calmMs: number;
   /** Whether the database gets a disk of its own, so that it can be filled. */
   ownDisk: boolean;
 }
 
 /** Of the requests that go through a door, one of so many meets trouble. */
 const TROUBLE = 1 / 60;
-const TTL_MS = 4_000;
-const SETTINGS = { CLAIM_TTL: `${TTL_MS}ms`, SHUTDOWN_GRACE: '500ms', CONCURRENCY: '8', LOG_LEVEL: 'info' };
+const SETTINGS = { SHUTDOWN_GRACE: '500ms', CONCURRENCY: '8', LOG_LEVEL: 'info' };
 /** By hours forwards and backwards; a worker whose clock is right is among them. */
 const SKEWS_MS = [0, 7_200_000, -7_200_000, 45_000, -45_000];
 
@@ -54,14 +57,14 @@ export async function runStorm(
   try {
     const shapes = shapesOf(join(ledgers, 'shell.jsonl'));
     for (let index = 0; index < plan.servers; index += 1) {
-      const settings = { ...SETTINGS, DATABASE_URL: postgres.url };
+      const settings = { ...SETTINGS, CLAIM_TTL: `${plan.ttlMs}ms`, DATABASE_URL: postgres.url };
       const own = { name: `server-${index + 1}`, settings, skewMs: skewOf(index), trouble: TROUBLE };
       servers.push(await startStormServer(own, random(index), isOver));
     }
     const urls = servers.map(({ door }) => door.url);
     for (const [index, language] of plan.workers.entries()) {
       const first = index % urls.length;
-      const own = { name: `${language}-${index + 1}`, language, ttlMs: TTL_MS, skewMs: skewOf(index) };
+      const own = { name: `${language}-${index + 1}`, language, ttlMs: plan.ttlMs, skewMs: skewOf(index) };
       const known = [...urls.slice(first), ...urls.slice(0, first)];
       workers.push(createWorker({ ...own, servers: known }, ledgers, plan.seed * 100 + index));
     }

@@ -8,15 +8,13 @@ import type { Ledger } from './ledger.ts';
 
 /** What the storm goes over. */
 export interface Scene extends Targets {
-  plan: { ms: number; pauseMs: number };
+  plan: { ms: number; pauseMs: number; calmMs: number };
   clients: StormClients;
   pool: pg.Pool;
   ledger: Ledger;
   random: Random;
 }
 
-/** How long everything may take to be over once nothing happens any more. */
-const CALM_MS = 30_000;
 /** Steps that may be open at once: enough for every worker, and not so many that all wait. */
 const BACKLOG = 700;
 const BATCH = 12;
@@ -75,7 +73,7 @@ export async function weather(
   tell('nothing happens any more');
   const isQuiet = () => submits.size === 0 && clients.caring === 0 && progress.openJobs === 0;
   await submitting;
-  while (performance.now() - calmAt < CALM_MS && !signal.aborted) {
+  while (performance.now() - calmAt < plan.calmMs && !signal.aborted) {
     await look();
     if (isQuiet()) break;
     await nap(100);

@@ -29,8 +29,6 @@ export function connectionOptions(patience: Patience) {
 /** Bounds what one side of a connection can ask of the other, and answers in our words where Node would in its own. */
 export function watchConnections(app: App, patience: Patience): void {
   app.server.maxHeadersCount = LIMITS.headerCount;
-  // A connection that is cut in the middle of a body fails its request, and when nobody listens any more, the process.
-  app.server.prependListener('request', (request: IncomingMessage) => request.on('error', () => {}));
   answerConnect(app);
   const expecting = answerExpectations(app);
   hearOut(app, expecting, patience);

@@ -121,6 +121,8 @@ export async function runModel(
   const log: string[] = [];
   const tally: Tally = { operations: 0, rounds: 0, tried: 0 };
   try {
+    // Without one nothing is claimed, and most of what there is to see is not seen.
+    await inTurn(model, log, mix.worker(model));
     for (; tally.operations < count; tally.operations += 1) {
       if (model.random.chance(share)) await together(model, log, tally);
       else {

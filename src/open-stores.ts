@@ -68,6 +68,8 @@ export async function openStores(
   const gated = gatedFigures(work.pool, gate);
   const vital = open({
     max: VITAL_CONNECTIONS,
+    // Opening one takes longest when there is most to do.
+    min: VITAL_CONNECTIONS,
     applicationName: 'holdfast vital',
     timeouts: VITAL_TIMEOUTS,
   });
@@ -120,7 +122,7 @@ async function openWakeUps(
   return exchange.wakeUps;
 }
 
-type PoolChoice = Pick<PoolSettings, 'max' | 'applicationName' | 'timeouts'>;
+type PoolChoice = Pick<PoolSettings, 'max' | 'min' | 'applicationName' | 'timeouts'>;
 
 function openPool(
   settings: PoolChoice & Pick<PoolSettings, 'connection'>,

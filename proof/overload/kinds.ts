@@ -97,11 +97,11 @@ export function kindsOf({ scale, ms }: Size, aim: Aim): Kind[] {
       next: (index) => post('/v1/jobs', large(index)),
     },
     {
-      ...{ name: 'large jobs, chunked', concurrency: many(200), count: many(200), ms },
+      ...{ name: 'large jobs in chunks', concurrency: many(200), count: many(200), ms },
       next: (index) => post('/v1/jobs', large(index), { chunked: true }),
     },
     {
-      ...{ name: 'jobs of 10,000 steps', concurrency: many(100), count: many(100), ms },
+      ...{ name: 'long jobs', concurrency: many(100), count: many(100), ms },
       next: (() => {
         const body = longJob(10_000);
         return () => post('/v1/jobs', body);

@@ -14,6 +14,8 @@ export type PoolSettings = {
   connection: DatabaseAddress;
   /** Most connections open at once. */
   max: number;
+  /** So many stay open also when nobody uses them; 0 when absent. */
+  min?: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
   /** Told when an idle connection breaks; the pool replaces it by itself. */
@@ -55,6 +57,7 @@ export function createPool(settings: PoolSettings): pg.Pool {
   const pool = new pg.Pool({
     ...addressOf(settings.connection),
     max: settings.max,
+    min: settings.min ?? 0,
     application_name: settings.applicationName,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,

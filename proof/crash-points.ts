@@ -80,7 +80,7 @@ async function prove(): Promise<boolean> {
     const broken = all.at(-1) ?? 0;
     say('');
     say(
-      `${all[2]} processes killed in ${seconds} s, ${all[4]} of them between two transactions of one operation`,
+      `${all[2]} processes killed in ${seconds} s; ${all[4]} left a part of what takes several transactions`,
     );
     say(
       broken === 0
@@ -97,7 +97,9 @@ try {
   if (scenarios.length === 0) throw new Error(`no operation is called ${words.join(' or ')}`);
   process.exitCode = (await prove()) ? 0 : 1;
 } catch (error) {
-  say(`not proved: ${(error as Error).message}`);
+  // What was cut off complains as well; why it was cut off says more.
+  const cause = ended.signal.aborted ? ended.signal.reason : limit.aborted ? limit.reason : error;
+  say(`not proved: ${(cause as Error).message}`);
   process.exitCode = 1;
 } finally {
   await killChildren();

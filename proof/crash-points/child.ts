@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import type { Order } from './children.ts';
+import { PATIENT } from './place.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { dieWhenSent, type Statement, watchStatements } from './statements.ts';
 
@@ -13,9 +14,9 @@ const [url = ''] = process.argv.slice(2);
 const die = () => void process.kill(process.pid, 'SIGKILL');
 
 // One connection: all statements go through it, in one order.
-const pool = createPool({ connection: url, max: 1, applicationName: `holdfast crash point ${process.pid}` });
+const applicationName = `holdfast crash point ${process.pid}`;
+const pool = createPool({ connection: url, max: 1, applicationName, timeouts: PATIENT });
 const client = await pool.connect();
-client.release();
 const store = { db: createDatabase(pool), wakeUps: createWakeUps() };
 process.stdout.write('ready\n');
 
@@ -30,6 +31,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     sent: (statement) => void (isHere('sent', statement) && dieWhenSent(client, die)),
     answered: (statement) => void (isHere('answered', statement) && die()),
   });
+  // Not before: the pool ends a connection that nobody uses for ten seconds, and watches none of those that follow.
+  client.release();
   await scenario.run(store, request);
   break;
 }

@@ -11,9 +11,20 @@ export interface Place {
   close(): Promise<void>;
 }
 
+/**
+ * For whoever counts statements: on a slow machine a transaction may idle so long that the database ends its session,
+ * and what is then tried again goes through another one, which nobody watches.
+ */
+export const PATIENT = { lock: 20_000, idleInTransaction: 0, statement: 0 };
+
 /** Connects to a migrated database that nobody else uses. */
 export function openPlace(url: string): Place {
-  const pool = createPool({ connection: url, max: 4, applicationName: 'holdfast crash points' });
+  const pool = createPool({
+    connection: url,
+    max: 4,
+    applicationName: 'holdfast crash points',
+    timeouts: PATIENT,
+  });
   const db = createDatabase(pool);
   return { url, pool, store: { db, wakeUps: createWakeUps() }, close: () => db.destroy() };
 }

@@ -1,5 +1,5 @@
 import { createDatabase, createPool } from '../../src/database/connection.ts';
-import type { Place } from './place.ts';
+import { PATIENT, type Place } from './place.ts';
 import { isSame, keepRows, putRowsBack, readState, removeRows, type State } from './rows.ts';
 import type { Scenario } from './scenario.ts';
 import { isCommit, type Statement, watchStatements } from './statements.ts';
@@ -39,7 +39,8 @@ async function traceOf({ url, pool, store }: Place, { run }: Scenario, request: 
       trace.states.push({ after: statement.number, state });
   };
   // One connection, as in the process that will die: all statements go through it, in one order.
-  const watched = createPool({ connection: url, max: 1, applicationName: 'holdfast crash points' });
+  const applicationName = 'holdfast crash points';
+  const watched = createPool({ connection: url, max: 1, applicationName, timeouts: PATIENT });
   try {
     const client = await watched.connect();
     client.release();

@@ -58,8 +58,9 @@ export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks):
       const ids = asks.workers();
       await see(ids);
       for (const id of ids) {
-        const command = known.get(id)?.command ?? 'stop';
-        if (command !== 'run') asks.tell(id, command);
+        // A database that has gone back in time may not know it: it is to register again, not to stop.
+        const told = known.get(id)?.command ?? 'unknown';
+        if (told !== 'run') asks.tell(id, told);
       }
       return undefined;
     },

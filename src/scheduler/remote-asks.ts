@@ -8,8 +8,11 @@ import type { Claimant, OpenRequest } from './claim-desk.ts';
 /** What a remote worker asks for, filled in from how it was registered. */
 export type Ask = RemoteRequest & { uses: readonly string[] };
 
+/** What those who wait hear of their worker: what it is told to do, or that nobody knows it any more. */
+export type Told = 'drain' | 'stop' | 'unknown';
+
 /** Why an ask ended: claims were granted, the worker is told something, it was served before, or nothing came in time. */
-export type AskEnd = { claims: ClaimedStep[]; more: boolean } | 'drain' | 'stop' | 'served' | 'nothing';
+export type AskEnd = { claims: ClaimedStep[]; more: boolean } | Told | 'served' | 'nothing';
 
 /** The asks of remote workers that wait at this server. */
 export interface RemoteAsks extends Claimant {
@@ -18,7 +21,7 @@ export interface RemoteAsks extends Claimant {
   /** Ids of the workers that wait here. */
   workers(): string[];
   /** Ends all asks of these workers: they have been told something meanwhile. */
-  tell(workerId: string, command: 'drain' | 'stop'): void;
+  tell(workerId: string, told: Told): void;
   count(): number;
   /** Ends all asks with nothing, now and from now on. */
   end(): void;
@@ -33,7 +36,7 @@ interface Waiting {
   open: boolean;
   looked: boolean;
   /** What its worker was told while the desk was looking. */
-  told: 'drain' | 'stop' | null;
+  told: Told | null;
   /** How often in a row the row of its worker was held by somebody else, and until when that is no reason to end. */
   busy: { times: number; until: number } | null;
   error: unknown;
@@ -152,11 +155,11 @@ export function createRemoteAsks(wake: () => void): RemoteAsks {
       return begin(ask);
     },
     workers: () => [...new Set([...waiting].map(({ ask }) => ask.workerId))],
-    tell(workerId, command) {
+    tell(workerId, told) {
       for (const one of waiting) {
         if (one.ask.workerId !== workerId) continue;
-        if (one.open) one.told = command;
-        else one.end(command);
+        if (one.open) one.told = told;
+        else one.end(told);
       }
     },
     count: () => waiting.size,

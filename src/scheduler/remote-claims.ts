@@ -6,6 +6,7 @@ import { LIMITS } from '../domain/limits.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import { jsonBytes } from '../domain/storable.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
+import { noSuchWorker } from '../operations/change-worker.ts';
 import { termsOf } from '../operations/claim-request.ts';
 import { handOutRemote } from '../operations/hand-out.ts';
 import type { Handed, RemoteDesk, RemoteRequest } from '../operations/remote-desk.ts';
@@ -62,6 +63,7 @@ export function createRemoteClaims(options: {
     // One look first: only when it brings nothing is it worth asking whether this is a repeat.
     for (let waitMs = request.requestId === null ? request.waitMs : 0; ; ) {
       const end = await asks.wait({ ...ask, waitMs });
+      if (end === 'unknown') throw noSuchWorker(worker.id);
       if (end === 'drain' || end === 'stop') return leave(request, known.told(worker.id, end));
       if (end !== 'served') known.served(worker.id, end === 'nothing' || !end.more);
       // Also at the end of a wait: meanwhile another copy of the request may have been given something elsewhere.

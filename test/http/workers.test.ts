@@ -221,6 +221,16 @@ describe('draining and removing', () => {
     await api.call('POST', `/v1/workers/${id}/drain`);
     expect(await ask()).toBe('stop');
   });
+
+  test('a worker whose entry is lost while it waits hears that it is unknown, and is not told to stop', async () => {
+    const id = await register();
+    const waiting = api.call('POST', '/v1/claims', { body: { worker_id: id, wait: '30s' } });
+    await expect.poll(() => api.waiting()).toBe(1);
+    // As by a failover that lost the last commits.
+    await sql`delete from worker`.execute(api.store.db);
+    const { status, json } = await waiting;
+    expect([status, json.code]).toEqual([404, 'worker_not_found']);
+  });
 });
 
 describe('GET /v1/workers', () => {

@@ -19,11 +19,13 @@ export interface WireProxy {
   cut(): void;
   /** Lets new connections through again. */
   mend(): Promise<void>;
+  /** From now on new connections lead to another database, of the same user and name: a failover. */
+  turnTo(url: string): void;
   close(): void;
 }
 
 export async function startWireProxy(url: string): Promise<WireProxy> {
-  const { host, port } = new pg.Client(addressOf(url));
+  let { host, port } = new pg.Client(addressOf(url));
   const pairs = new Set<[Socket, Socket]>();
   const frozen: Socket[] = [];
   let silent = false;
@@ -98,6 +100,9 @@ export async function startWireProxy(url: string): Promise<WireProxy> {
     cut,
     async mend() {
       await listen(own);
+    },
+    turnTo(other) {
+      ({ host, port } = new pg.Client(addressOf(other)));
     },
     close: cut,
   };

@@ -41,7 +41,9 @@ export function boundBodies(app: FastifyInstance, isOfWorkers: (url: string) => 
       held[whose] += bytes;
       mine += bytes;
     };
+    let stopCounting = () => {};
     given.set(request, () => {
+      stopCounting();
       held[whose] -= mine;
       mine = 0;
       given.delete(request);
@@ -51,32 +53,42 @@ export function boundBodies(app: FastifyInstance, isOfWorkers: (url: string) => 
       return payload;
     }
     if (length > SMALL && held[whose] + length > LIMITS.bodiesBytes) throw tooMuch();
-    return counted(payload as Readable, (bytes) => given.has(request) && take(bytes));
+    const counted = count(payload as Readable, take);
+    stopCounting = counted.stop;
+    return counted.body;
   });
   // By then nobody reads the body any more, also when its client has left long ago.
   app.addHook('onSend', async (request) => given.get(request)?.());
 }
 
-/** The same bytes; `take` is told of them, and ends them by throwing. */
-function counted(payload: Readable, take: (bytes: number) => void): Readable {
-  const counter = new Transform({
+/**
+ * The same bytes; `take` is told of them, and ends them by throwing. After `stop` the rest is read, to nowhere: an answer
+ * would be lost to a client that is still sending, and one that has left would go unnoticed.
+ */
+function count(payload: Readable, take: (bytes: number) => void): { body: Readable; stop(): void } {
+  const body = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       try {
         take(chunk.length);
         done(null, chunk);
       } catch (error) {
-        // The rest is read, to nowhere: the answer would be lost to a client that is still sending.
-        payload.unpipe(counter);
-        payload.resume();
+        stop();
         done(error as Error);
       }
     },
   });
-  payload.once('error', (error) => counter.destroy(error));
+  const stop = () => {
+    payload.unpipe(body);
+    payload.resume();
+  };
+  // Whoever reads it listens no more once the body was refused, and an error that nobody hears ends the process.
+  body.on('error', () => {});
+  payload.once('error', (error) => body.destroy(error));
   payload.once('close', () => {
-    if (!payload.readableEnded) counter.destroy(new Error('the request was closed before its end'));
+    if (!payload.readableEnded) body.destroy(new Error('the request was closed before its end'));
   });
-  return payload.pipe(counter);
+  payload.pipe(body);
+  return { body, stop };
 }
 
 function tooMuch(): AppError {

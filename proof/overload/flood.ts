@@ -72,7 +72,7 @@ function note(tally: Tally, { status, code, retryAfter }: Answer): void {
   if ((status === '429' || status === '503') && !(Number(retryAfter) > 0)) tally.withoutRetryAfter += 1;
 }
 
-function send(agent: Agent, one: Sent, { port, patienceMs = 90_000 }: FloodOptions): Promise<Answer> {
+function send(agent: Agent, one: Sent, { port, patienceMs = 120_000 }: FloodOptions): Promise<Answer> {
   const { method, path, body, chunked = false } = one;
   const length = body === undefined || chunked ? {} : { 'content-length': String(body.length) };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };

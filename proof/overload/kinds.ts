@@ -86,7 +86,7 @@ export function kindsOf({ scale, ms }: Size, aim: Aim): Kind[] {
   const mixed = (index: number): Sent =>
     index % 2 === 0 ? post('/v1/jobs', TINY) : get(reads[(index >> 1) % reads.length] as string);
   return [
-    { name: 'connections', next: () => get('/v1/jobs?limit=1'), concurrency: many(11_000), ms },
+    { name: 'connections', next: () => get('/v1/jobs?limit=1'), concurrency: many(10_800), ms },
     {
       ...{ name: 'long-polls', concurrency: many(5_000), count: many(5_000), ms },
       next: () => get(`/v1/jobs/${aim.jobId}?wait=5`),
@@ -108,7 +108,7 @@ export function kindsOf({ scale, ms }: Size, aim: Aim): Kind[] {
       })(),
     },
     {
-      ...{ name: 'jobs in YAML', concurrency: many(100), count: many(100), ms },
+      ...{ name: 'jobs in YAML', concurrency: many(40), count: many(40), ms },
       next: (() => {
         const body = yamlJob(60);
         return () => post('/v1/jobs', body, { headers: { 'content-type': 'application/yaml' } });

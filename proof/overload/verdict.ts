@@ -1,7 +1,7 @@
 import type { Outcome } from './attack.ts';
 
 /** What a server takes at most, whatever is sent to it: resident memory in MiB. See docs/deploying.md. */
-export const MEMORY_CAP_MIB = 1_536;
+export const MEMORY_CAP_MIB = 2_048;
 
 /** Extends are starved when every third of them fails: their claims live for three. */
 const STARVED = 3;

@@ -46,13 +46,15 @@ it('new requests are refused while too much waits; probes, documents and what wo
 it('bodies that arrive together are taken as far as there is room; the rest is refused until they are gone', async () => {
   const head = 'POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
   const some = Buffer.alloc(12 * MIB, ' ');
-  const sockets = await Promise.all(
-    Array.from({ length: LIMITS.bodiesBytes / some.length }, () => open(api.port)),
-  );
-  for (const socket of sockets) {
-    socket.write(`${head}content-length: ${15 * MIB}\r\n\r\n`);
-    socket.write(some);
-  }
+  const count = LIMITS.bodiesBytes / some.length;
+  let begun = 0;
+  api.app.server.on('request', () => {
+    begun += 1;
+  });
+  const sockets = await Promise.all(Array.from({ length: count }, () => open(api.port)));
+  for (const socket of sockets) socket.write(`${head}content-length: ${15 * MIB}\r\n\r\n`);
+  await until(() => begun === count);
+  for (const socket of sockets) socket.write(some);
   await until(async () => (await submit()).status === 503);
   const { headers, json } = await submit();
   expect([headers['retry-after'], json.code]).toEqual(['1', 'overloaded']);

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { livePostmaster } from '../../src/database/embedded/pid-file.ts';
 import { startOwner, urlOf } from '../../test/support/embedded.ts';
+import { mountSmallDisk } from '../../test/support/small-disk.ts';
 
 /** The database of the storm, and what can be done to it. It comes back by itself from all of it. */
 export interface StormPostgres {
@@ -22,17 +22,13 @@ export interface StormPostgres {
 }
 
 const DISK_MB = 900;
-const MEGABYTE = Buffer.alloc(2 ** 20);
 
 /** Starts a PostgreSQL in a folder; `wantsDisk`: on a small disk of its own where this user may mount one. */
 export async function startStormPostgres(folder: string, wantsDisk: boolean): Promise<StormPostgres> {
-  const disk = join(folder, 'disk');
-  mkdirSync(disk);
-  const mount = ['-t', 'tmpfs', '-o', `size=${DISK_MB}m`, 'holdfast-storm', disk];
-  const hasOwnDisk = wantsDisk && spawnSync('mount', mount).status === 0;
-  chmodSync(disk, 0o755);
-  const dataDir = join(disk, 'data');
-  mkdirSync(dataDir);
+  const disk = wantsDisk ? mountSmallDisk(join(folder, 'disk'), DISK_MB) : null;
+  const dataDir = join(folder, 'disk', 'data');
+  mkdirSync(dataDir, { recursive: true });
+  chmodSync(join(folder, 'disk'), 0o755);
   chmodSync(dataDir, 0o755);
   // What is written ahead must leave room for tables on so small a disk.
   const owner = await startOwner(dataDir, { settings: { max_wal_size: '192MB', min_wal_size: '64MB' } });
@@ -62,7 +58,7 @@ export async function startStormPostgres(folder: string, wantsDisk: boolean): Pr
 
   return {
     url,
-    hasOwnDisk,
+    hasOwnDisk: disk !== null,
     restart: () => signal('SIGQUIT'),
     killPostmaster: () => signal('SIGKILL'),
     async killBackend(index) {
@@ -74,28 +70,16 @@ export async function startStormPostgres(folder: string, wantsDisk: boolean): Pr
       await ask(`select pg_terminate_backend(pid) from (${BACKENDS}) as backend`);
     },
     async fillDisk(ms) {
-      const ballast = join(disk, 'ballast');
-      fill(ballast);
+      disk?.fill();
       await new Promise((resolve) => setTimeout(resolve, ms));
-      rmSync(ballast);
+      disk?.makeRoom();
     },
     async close() {
       await owner.stop();
-      if (hasOwnDisk) spawnSync('umount', [disk]);
+      disk?.unmount();
     },
   };
 }
 
 const BACKENDS = `select pid from pg_stat_activity
   where backend_type = 'client backend' and pid <> pg_backend_pid() and datname = current_database()`;
-
-function fill(file: string): void {
-  writeFileSync(file, '');
-  for (let piece = MEGABYTE; piece.length >= 1024; piece = piece.subarray(0, piece.length / 2)) {
-    try {
-      for (;;) appendFileSync(file, piece);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    }
-  }
-}

@@ -31,3 +31,12 @@ export function isDatabaseAway(error: unknown): boolean {
   const text = typeof message === 'string' ? message.toLowerCase() : '';
   return MESSAGES.some((known) => text.includes(known));
 }
+
+const DISK_FULL = '53100';
+
+/** What to say to whoever asked meanwhile. */
+export function describeTrouble(error: unknown): string {
+  if ((error as { code?: unknown }).code === DISK_FULL)
+    return 'the disk of the database is full, so nothing new is taken until there is room; try again then';
+  return 'the database cannot be reached; try again in a second';
+}

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
 import { unsupportedMediaType } from './bodies/unsupported-type.ts';
-import { isDatabaseAway } from './database-trouble.ts';
+import { describeTrouble, isDatabaseAway } from './database-trouble.ts';
 import { sendProblem } from './problem-details.ts';
 
 /** Answers whatever a request threw as a problem document; what nobody expected is logged, and shown to nobody. */
@@ -28,9 +28,7 @@ function toAppError(error: unknown, request: FastifyRequest): AppError {
   if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') {
     return new AppError('bad_request', 'the body is not as long as its content-length says; send all of it');
   }
-  if (isDatabaseAway(error)) {
-    return new AppError('database_unavailable', 'the database cannot be reached; try again in a second');
-  }
+  if (isDatabaseAway(error)) return new AppError('database_unavailable', describeTrouble(error));
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new AppError('bad_request', (error as Error).message);
   }

@@ -182,7 +182,8 @@ export const PROBLEM_TEXTS: Record<ErrorCode, ProblemText> = {
   },
   database_unavailable: {
     means:
-      'The server runs, but its database does not answer. Stored jobs are safe and go on when it is back.',
+      'The server runs, but its database does not answer, or its disk is full. Stored jobs are safe and go on when ' +
+      'it is back, or has room.',
     remedy:
       'Try again after the seconds in `Retry-After`; with an `Idempotency-Key` a submit can be repeated without ' +
       'harm. If it lasts, `/health` and the log of the server say more.',

@@ -101,8 +101,10 @@ export function createClients(options: {
     for (;;) {
       signal.throwIfAborted();
       const job = await any()
-        .get(id, { waitMs: 5_000, signal })
+        .get(id, { waitMs: 3_000, signal })
         .catch(() => undefined);
+      // The second copy of a pause may come after the resume.
+      if (job?.status === 'paused') await steer(id, 'resume', () => any().resume(id, { signal }));
       if (job === undefined || !isTerminal(job.status)) continue;
       ledger.write({ kind: 'seen', at: now(), job: id, status: job.status, version: job.version });
       return job;

@@ -1,5 +1,9 @@
 import type { Random } from '../../test/engine/random-jobs.ts';
 
+/** Of the requests that ask for claims, so many are sent twice at once; the others again as soon as they are answered. */
+const AT_ONCE = 0.1;
+const PATIENCE_MS = 2_000;
+
 /**
  * A `fetch` that sends every POST twice, the second time to any of the servers: whoever sends the same thing again must
  * find it done once. The first copy is answered to the caller; `onAnswer` hears of both.
@@ -13,17 +17,25 @@ export function twice(
     const url = String(input);
     if (init?.method !== 'POST') return fetch(url, init);
     const body = typeof init.body === 'string' ? init.body : '';
-    const hear = async (sent: Promise<Response>) => {
-      const response = await sent;
+    const send = async (to: string, signal?: AbortSignal) => {
+      const response = await fetch(to, signal === undefined ? init : { ...init, signal });
       await onAnswer({ url, body }, () => response.clone());
       return response;
     };
     const other = url.replace(/^http:\/\/[^/]+/, random.pick(servers));
-    // Nobody listens to a second wait for steps when the first is over; what it still brought would expire unused.
-    const isWait = url.endsWith('/v1/claims');
-    const waitOver = new AbortController();
-    const second = hear(fetch(other, isWait ? { ...init, signal: waitOver.signal } : init));
-    second.then((response) => response.body?.cancel()).catch(() => {});
-    return hear(fetch(url, init)).finally(() => waitOver.abort());
+    const again = async (signal?: AbortSignal) =>
+      send(other, signal)
+        .then((response) => response.body?.cancel())
+        .catch(() => {});
+    // Once the claims of a request have ended, the same request is a new one, whose claims nobody would hear of: so a
+    // worker repeats it before it begins with them, as one does whose answer was lost.
+    if (/\/v1\/claims(\/settle)?$/.test(url) && !random.chance(AT_ONCE)) {
+      const response = await send(url);
+      if (/"data":\[\{/.test(await response.clone().text())) await again(AbortSignal.timeout(PATIENCE_MS));
+      return response;
+    }
+    const over = new AbortController();
+    void again(url.endsWith('/v1/claims') ? over.signal : undefined);
+    return send(url).finally(() => over.abort());
   };
 }

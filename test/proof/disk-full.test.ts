@@ -107,7 +107,8 @@ describe.runIf(disk !== null)(`a database whose disk is full${NEEDS}`, () => {
       });
       return ending !== '';
     });
-    expect(ending).toMatch('Connection terminated');
+    // Whoever asks in that moment is cut off, or finds nobody there.
+    expect(ending).toMatch(/terminated|EPIPE|ECONNRE|not yet accepting|recovery mode|starting up/);
     writeFileSync(GATE, '');
     await until(async () => (await submitLarge()).status === 503);
     await until(async () => (await get('/readyz')).status === 503);

@@ -100,8 +100,9 @@ export type ClaimEnd = 'cancelled' | 'lost' | 'expired' | 'timed_out' | 'stoppin
 export class ClaimEnded extends Error {
   override readonly name = 'ClaimEnded';
   /**
-   * `cancelled`: the job was. `lost`: the server gave the step back. `expired`: no server could be told in time that it
-   * goes on. `timed_out`: the time of the attempt, or of the job, is over. `stopping`: this worker has to end.
+   * `cancelled`: the job was. `lost`: the server gave the step back, or does not know the job any more. `expired`: no
+   * server could be told in time that it goes on. `timed_out`: the time of the attempt, or of the job, is over.
+   * `stopping`: this worker has to end.
    */
   readonly reason: ClaimEnd;
 

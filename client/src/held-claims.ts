@@ -36,7 +36,7 @@ export interface HeldClaims {
 
 const MESSAGES: Record<ClaimEnd, string> = {
   cancelled: 'the job was cancelled',
-  lost: 'the claim is lost: the server gave the step back, and another worker may run it',
+  lost: 'the claim is lost: the step was given back and another worker may run it, or its job was deleted',
   expired: 'the claim must be assumed lost: it could not be extended in time',
   timed_out: 'the time of the attempt is over',
   stopping: 'the worker stops',

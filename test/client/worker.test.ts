@@ -264,6 +264,22 @@ describe('a worker that loses a claim', () => {
     expect(heard('refused')).toEqual([]);
   });
 
+  it('hears too late of a job that was cancelled and deleted, aborts the step, and says that it may be so', async () => {
+    const { action, runs } = heeding();
+    await start({ gone: action }, { ttlMs: 3_000 });
+    const { id } = await client.submit({ name: 'deleted', uses: 'gone' });
+    await until(() => runs.length === 1);
+    // No heartbeat comes in between.
+    proxy.decide = (_method, path) => (/heartbeat|extend/.test(path) ? 'cut-before' : 'none');
+    await client.cancel(id);
+    await client.remove(id);
+    proxy.decide = () => 'none';
+    await until(() => runs[0]?.signal.aborted === true);
+    expect(runs[0]?.signal.reason).toMatchObject({ reason: 'lost' });
+    expect(runs[0]?.signal.reason.message).toMatch('or its job was deleted');
+    expect(asked(/settle/)).toBe(0);
+  });
+
   it('aborts the step when nobody answers until the claim must be assumed lost', async () => {
     const { action, runs } = held();
     await start({ cut: action }, { ttlMs: 1_000 });

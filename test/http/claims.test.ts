@@ -199,6 +199,23 @@ describe('an outcome', () => {
     expect([output, attempt, losses]).toEqual(['mine', 2, 1]);
   });
 
+  it('of a step that was lost too often is refused, and the step has failed with claim_lost_limit', async () => {
+    const { claim: first, job: id, worker } = await claimed({ defaults: { retry: { max_losses: 1 } } });
+    await expire(first.id);
+    await rescueExpired(api.store);
+    const second = (await claim(worker, { wait: '10s' })).json.data[0];
+    await expire(second.id);
+    await rescueExpired(api.store);
+    const { json } = await verb(second.id, 'complete', { output: 'late' });
+    expect([json.code, json.reason]).toEqual(['claim_lost', 'expired']);
+    const { status, steps } = await job(id);
+    expect(status).toBe('failed');
+    expect(steps.data[0]).toMatchObject({
+      ...{ status: 'failed', attempt: 2, failures: 0, losses: 2, output: null },
+      error: { code: 'claim_lost_limit' },
+    });
+  });
+
   it('gets its first answer again, and another one after it is refused', async () => {
     const { claim: done } = await claimed();
     const first = await verb(done.id, 'complete', { output: 1 });

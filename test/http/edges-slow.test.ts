@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LIMITS, PATIENCE } from '../../src/domain/limits.ts';
+import { session } from '../engine/work.ts';
 import { send, type TestApi, testApi } from '../support/api.ts';
 import { until } from '../support/embedded.ts';
 import { answerOf, open } from '../support/raw.ts';
@@ -193,6 +194,26 @@ describe('a connection', () => {
     // Well before anything else would end them.
     await Promise.all([other.close(), answerOf(silent), answerOf(half)]);
   }, 10_000);
+});
+
+describe('a job that another transaction holds', () => {
+  it('is read as ever; who wants to change it waits for some seconds and is answered with 503', async () => {
+    const { json } = await api.call('POST', '/v1/jobs', { body: { name: 'held', uses: 'value' } });
+    const cancel = () => api.call('POST', `/v1/jobs/${json.id}/cancel`);
+    const holder = await session(api.database.url);
+    try {
+      await holder.query('begin');
+      await holder.query('select from job where id = $1 for update', [json.id]);
+      const waiting = cancel();
+      expect((await api.call('GET', `/v1/jobs/${json.id}`)).json.status).toBe('queued');
+      const { status, headers, json: problem } = await waiting;
+      expect([status, problem.code]).toEqual([503, 'database_unavailable']);
+      expect(headers['retry-after']).toMatch(/^\d+$/);
+    } finally {
+      await holder.end();
+    }
+    expect((await cancel()).json.status).toBe('cancelled');
+  });
 });
 
 describe('the patience of a real server', () => {

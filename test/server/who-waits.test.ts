@@ -1,10 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, Worker } from '../../client/src/index.ts';
 import { send } from '../support/api.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { until } from '../support/embedded.ts';
+import { newDataDir, until } from '../support/embedded.ts';
 import { type ServerProcess, startServer, stopEverything } from '../support/server-process.ts';
-import { submit } from './steps-that-count.ts';
+import { submit, untilJob } from './steps-that-count.ts';
 
 /** Two servers on one database, and what becomes of who waits at one of them when it ends. */
 
@@ -52,19 +54,33 @@ describe('who waits at a server', () => {
     await worker.stop();
   });
 
-  it('that is told to stop is answered at once, with how things are', async () => {
+  it('that is told to stop is answered at once; what runs may still be extended and ended there', async () => {
     const last = server(1);
-    const { json } = await send(last.port, 'POST', '/v1/workers', {
-      body: { name: 'raw', uses: ['rare'] },
-    });
+    const post = (path: string, body?: object) => send(last.port, 'POST', `/v1${path}`, { body });
+    const { json } = await post('/workers', { name: 'raw', uses: ['rare'] });
     const id = await submit(last, { name: 'never', uses: 'rare-too' });
+    const gate = join(newDataDir({ mode: 0o700 }), 'gate');
+    const run = 'while [ ! -e "$GATE" ]; do sleep 0.1; done';
+    // It keeps the server from ending before all has been said.
+    const long = await submit(last, { name: 'long', uses: 'shell', with: { run, env: { GATE: gate } } });
+    await untilJob(last, long, ({ status }) => status === 'running');
+    const held = await submit(last, { name: 'held', uses: 'rare' });
+    const ask = { worker_id: json.id, wait: '30s' };
+    const claim = (await post('/claims', ask)).json.data[0].id;
     const before = performance.now();
-    const claims = send(last.port, 'POST', '/v1/claims', { body: { worker_id: json.id, wait: '30s' } });
+    const claims = post('/claims', ask);
     const job = send(last.port, 'GET', `/v1/jobs/${id}?wait=30s`);
     await until(async () => (await metric(last, 'holdfast_claim_requests_waiting')) > 0);
     const ended = last.kill('SIGTERM');
     expect(await claims).toMatchObject({ status: 200, json: { data: [], command: 'run' } });
     expect(await job).toMatchObject({ status: 200, json: { status: 'queued' } });
+    const refused = await post('/claims', ask);
+    expect([refused.status, refused.json.code]).toEqual([503, 'shutting_down']);
+    expect(refused.headers['retry-after']).toMatch(/^\d+$/);
+    expect((await post(`/claims/${claim}/extend`)).json.action).toBe('continue');
+    expect((await post(`/claims/${claim}/complete`, { output: 1 })).json.outcome).toBe('succeeded');
+    expect((await send(last.port, 'GET', `/v1/jobs/${held}`)).json.status).toBe('succeeded');
+    writeFileSync(gate, '');
     expect((await ended).code).toBe(0);
     expect(performance.now() - before).toBeLessThan(10_000);
   });

@@ -1,11 +1,17 @@
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { Settings } from 'typebox/system';
 import type { Problem } from '../domain/errors.ts';
 import type { Json } from '../domain/json.ts';
+import { LIMITS } from '../domain/limits.ts';
 import { suggest } from '../domain/suggest.ts';
 import type { Action, ActionOutcome } from './action.ts';
 
 type SchemaError = ReturnType<Validator['Errors']>[number];
+
+// By itself the library stops at eight, all of which may be of the kind that is told otherwise: then nothing would seem
+// wrong. There are no more than fit into a `with`.
+Settings.Set({ maxErrors: Number.MAX_SAFE_INTEGER });
 
 const validators = new WeakMap<Action, Validator>();
 
@@ -32,8 +38,16 @@ export function checkWith(action: Action, template: Json, pointer: string): Prob
 export function checkRendered(action: Action, with_: Json): ActionOutcome | null {
   const problems = schemaErrors(action, with_).flatMap((error) => toProblems(action, error, ''));
   if (problems.length === 0) return null;
-  return withInvalid(problems.map((problem) => problem.detail).join('; '));
+  return withInvalid(tellAll(problems));
 }
+
+/** What is wrong in one sentence, of very much the first. */
+export function tellAll(problems: readonly Problem[]): string {
+  const told = problems.slice(0, TOLD).map(({ detail }) => detail);
+  return told.join('; ') + (problems.length > TOLD ? `; and ${problems.length - TOLD} more` : '');
+}
+
+const TOLD = 10;
 
 /** Fails with `with_invalid`, not retryable: the rendered `with` would not be better the next time. */
 export function withInvalid(message: string): ActionOutcome {
@@ -47,6 +61,7 @@ function schemaErrors(action: Action, with_: Json): SchemaError[] {
     validator = Compile(action.with);
     validators.set(action, validator);
   }
+  if (validator.Check(with_)) return [];
   // `boolean` repeats what `additionalProperties` says; a format is told better by the action's own check.
   const errors = validator
     .Errors(with_)
@@ -69,7 +84,7 @@ function toProblems(action: Action, error: SchemaError, pointer: string): Proble
         detail: `\`${name}\` is missing: ${known[name]?.description ?? 'it is required'}`,
       }));
     case 'additionalProperties':
-      return (params.additionalProperties as string[]).map((name) => {
+      return (params.additionalProperties as string[]).slice(0, LIMITS.errorsPerProblem).map((name) => {
         const meant = suggest(name, Object.keys(known));
         const hint =
           meant === null ? `it takes ${listNames(Object.keys(known))}` : `did you mean \`${meant}\`?`;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Step } from '../../client/src/index.ts';
 import type { Output } from './output.ts';
+import { forTerminal } from './wording.ts';
 
 const STEPS_FOLLOWED = 500;
 // Between looks for steps that have started; a job of many short steps changes all the time.
@@ -17,11 +18,18 @@ export async function followStep(
     signal,
   }: { id: string; step: string; attempt?: number | undefined; signal: AbortSignal },
 ): Promise<void> {
+  const decoder = new TextDecoder();
   const options = attempt === undefined ? { signal } : { signal, attempt };
   for await (const part of client.followLog(id, step, options)) {
-    if (!output.json) output.write(part.bytes);
+    if (!output.json) writeLog(output, part.bytes, decoder);
     else output.printJsonLine({ step, attempt: part.attempt, text: part.text, next_offset: part.nextOffset });
   }
+}
+
+/** Writes a part of a log: into a file or a pipe as it is, to a terminal without what that would obey. */
+export function writeLog(output: Output, part: Uint8Array | string, decoder = new TextDecoder()): void {
+  if (!output.isTerminal) return output.write(part);
+  output.write(forTerminal(typeof part === 'string' ? part : decoder.decode(part, { stream: true })));
 }
 
 /** Writes the logs of all steps of a job as they come, each line with the name of its step, until the job is over. */
@@ -61,17 +69,18 @@ async function followLines(
   let rest = '';
   let attempt = 0;
   const label = () => (attempt > 1 ? `${step.name}#${attempt}` : step.name).padEnd(width);
+  const shown = (line: string) => (output.isTerminal ? forTerminal(line) : line);
   const decoder = new TextDecoder();
   for await (const part of client.followLog(id, step.name, { signal })) {
     if (part.attempt !== attempt && rest !== '') {
-      output.print(`${label()} | ${rest}`);
+      output.print(`${label()} | ${shown(rest)}`);
       rest = '';
     }
     attempt = part.attempt;
     // Lines of several steps come in between, so only whole ones are written.
     const lines = (rest + decoder.decode(part.bytes, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) output.print(`${label()} | ${line}`);
+    for (const line of lines) output.print(`${label()} | ${shown(line)}`);
   }
-  if (rest !== '') output.print(`${label()} | ${rest}`);
+  if (rest !== '') output.print(`${label()} | ${shown(rest)}`);
 }

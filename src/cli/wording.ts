@@ -61,5 +61,24 @@ export function count(number: number, noun: string): string {
  * move the cursor, rename the window or colour what follows.
  */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/\p{Cc}+/gu, ' ');
+  return stripVTControlCharacters(text)
+    .replaceAll(BIDIRECTIONAL, '')
+    .replaceAll(/\p{Cc}+/gu, ' ');
 }
+
+/** Characters that turn the direction of what follows: a name must not be read as another. */
+const BIDIRECTIONAL = /[\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * What a step wrote, for a terminal: colours, lines and tabs, and nothing else that it would obey. A log must not rename
+ * the window, fill the clipboard, ask the terminal for an answer or move the cursor.
+ */
+export function forTerminal(text: string): string {
+  return text.replaceAll(COLOUR_OR_CONTROL, (_all, colour?: string) => colour ?? '');
+}
+
+const ESCAPE = String.fromCharCode(27);
+const COLOUR_OR_CONTROL = new RegExp(
+  `(${ESCAPE}\\[[\\d;:]*m)|[^\\P{Cc}\\n\\r\\t]|${BIDIRECTIONAL.source}`,
+  'gu',
+);

@@ -23,6 +23,11 @@ export const LIMITS = {
   /** All outputs that one step's expressions read. */
   inputsBytes: 8 * MIB,
   expressionBytes: 4 * KIB,
+  /** Of the expressions in one value, together: what is compiled, and evaluated, in one go. */
+  expressionsPerValue: 1_000,
+  expressionBytesPerValue: 32 * KIB,
+  expressionsPerJob: 100_000,
+  expressionBytesPerJob: 2 * MIB,
   submitBodyBytes: 16 * MIB,
   jobsPerBatch: 1_000,
   /** Steps of all jobs of a batch: what one transaction inserts in a few seconds. */
@@ -41,6 +46,10 @@ export const LIMITS = {
   readApartTime: 15 * SECOND,
   readApartMegabytes: 512,
   jsonDepth: 64,
+  /** Values of a body, each item, each member and each bracket: a hundred for each step of the largest job. */
+  bodyValues: 1_000_000,
+  /** Keys of a body, the same ones counted once: objects of very many keys are what is slowest to read. */
+  bodyKeys: 100_000,
   logBytesPerAttempt: 10 * MIB,
   logChunkBytes: 64 * KIB,
   /** What one request appends to a log. */

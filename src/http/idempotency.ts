@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { giveWay } from '../operations/give-way.ts';
 
 /** The `Idempotency-Key` of a request; undefined without one. Throws `invalid_header`. */
 export function idempotencyKey(request: FastifyRequest): string | undefined {
@@ -15,16 +16,47 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
   throw new AppError('invalid_header', detail);
 }
 
-/** What a body says, whatever the order of its keys and its white space: sha256, as 64 hexadecimal digits. */
-export function requestHash(body: unknown): string {
-  return createHash('sha256').update(stableJson(body)).digest('hex');
+/**
+ * What a body says, whatever the order of its keys and its white space: sha256, as 64 hexadecimal digits. Gives way in
+ * between: of the largest body this takes half a second.
+ */
+export async function requestHash(body: unknown, turn: () => Promise<void> = giveWay()): Promise<string> {
+  const hash = createHash('sha256');
+  let text = '';
+  for (const piece of stablePieces(body, 2)) {
+    text += piece;
+    if (text.length < PORTION) continue;
+    hash.update(text);
+    text = '';
+    await turn();
+  }
+  return hash.update(text).digest('hex');
 }
+
+const PORTION = 64 * 1024;
 
 /** What a batch says, from the hashes of what its jobs say, so that no moment has to go through all of it. */
 export function batchHash(hashes: readonly string[]): string {
   return createHash('sha256')
     .update(`batch\n${hashes.join('\n')}`)
     .digest('hex');
+}
+
+/** The text of `stableJson` in pieces: so many levels are taken apart, down to the steps of a job. */
+function* stablePieces(value: unknown, levels: number): Generator<string> {
+  if (levels === 0 || value === null || typeof value !== 'object') {
+    yield stableJson(value);
+    return;
+  }
+  const isList = Array.isArray(value);
+  yield isList ? '[' : '{';
+  let comma = '';
+  for (const key of isList ? value.keys() : Object.keys(value).sort()) {
+    yield isList ? comma : `${comma}${JSON.stringify(key)}:`;
+    yield* stablePieces((value as Record<string | number, unknown>)[key], levels - 1);
+    comma = ',';
+  }
+  yield isList ? ']' : '}';
 }
 
 // JSON with its keys in order. Recursive: bodies are at most 64 levels deep.

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { AppError, type Problem } from '../domain/errors.ts';
-import { type NormalJob, normaliseJob } from '../domain/job-definition/normalise.ts';
+import { type NormalJob, normaliseInTurns } from '../domain/job-definition/normalise.ts';
 import { collectProblems, describeValue, isObject, type Problems } from '../domain/job-definition/read.ts';
 import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
@@ -20,8 +20,8 @@ export interface ReadBatch {
 
 /**
  * The jobs that a request's body `{jobs: […]}` defines. Throws `invalid_definition` with what is wrong with all of
- * them, up to 100 things; pointers, of warnings too, are those of the body. Gives way between two jobs: a batch as
- * large as may be takes seconds to check, in which nothing else would be answered.
+ * them, up to 100 things; pointers, of warnings too, are those of the body. Gives way in between: a batch as large as
+ * may be takes seconds to check, in which nothing else would be answered.
  */
 export async function readBatch(
   request: FastifyRequest,
@@ -37,11 +37,10 @@ export async function readBatch(
   const turn = giveWay();
   for (const [index, definition] of definitions.entries()) {
     if (problems.isFull() || !fits(definition, size, problems)) break;
-    const checked = normaliseJob(definition, actionChecks);
+    const checked = await normaliseInTurns(definition, actionChecks, turn);
     if (checked.ok) jobs.push(checked.job);
     else for (const problem of checked.problems) problems.add(...below(problem, index));
-    hashes.push(requestHash(definition));
-    await turn();
+    hashes.push(await requestHash(definition, turn));
   }
   if (problems.list.length > 0) throw invalidDefinition(await addLines(request, problems.list));
   const warnings = await warningsOf(request, await openWarnings(jobs, readOffers));

@@ -3,9 +3,10 @@ import { JobDefinition } from '../contract/job-definition.ts';
 import { Named } from '../contract/scalars.ts';
 import { AppError, type Problem } from '../domain/errors.ts';
 import { isAboutAction, withoutServed } from '../domain/job-definition/actions.ts';
-import { type NormalJob, normaliseJob } from '../domain/job-definition/normalise.ts';
+import { type NormalJob, normaliseInTurns } from '../domain/job-definition/normalise.ts';
 import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { giveWay } from '../operations/give-way.ts';
 import { addLines } from './bodies/read-bodies.ts';
 import type { RouteContext } from './context.ts';
 import { compileWithoutBody } from './validation.ts';
@@ -37,7 +38,7 @@ export async function readDefinition(
 ): Promise<{ job: NormalJob; body: Json }> {
   const body = request.body as Json | undefined;
   if (body === undefined) throw new AppError('invalid_json', 'the body is empty; send a job definition');
-  const checked = normaliseJob(body, actionChecks);
+  const checked = await normaliseInTurns(body, actionChecks, giveWay());
   if (!checked.ok) throw invalidDefinition(await addLines(request, checked.problems));
   const [open = []] = await openWarnings([checked.job], readOffers);
   const warnings = await addLines(request, open);

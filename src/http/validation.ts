@@ -2,6 +2,8 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { FastifySchemaValidationError } from 'fastify';
 import { DURATION_TEXT } from '../contract/scalars.ts';
 import { AppError, type Problem } from '../domain/errors.ts';
+import { LIMITS } from '../domain/limits.ts';
+import { pointerTo } from '../domain/storable.ts';
 import { suggest } from '../domain/suggest.ts';
 
 // Formats are checked where they are read, by code that says what to write instead.
@@ -13,6 +15,8 @@ const shared = {
   validateFormats: false,
 };
 const forBodies = new Ajv({ ...shared, coerceTypes: false, strict: false });
+// Stops at the first mistake.
+const forLargeBodies = new Ajv({ ...shared, coerceTypes: false, strict: false, allErrors: false });
 // Everything in a query is text, and one of a repeatable parameter is a list of one.
 const forQueries = new Ajv({ ...shared, coerceTypes: 'array', strict: false });
 
@@ -20,7 +24,8 @@ const forQueries = new Ajv({ ...shared, coerceTypes: 'array', strict: false });
 export function knowSchemas(schemas: readonly object[]): void {
   for (const schema of schemas) {
     const { $id = '' } = schema as { $id?: string };
-    if (!($id in forBodies.schemas)) forBodies.addSchema(withoutDurations(schema) as object);
+    if ($id in forBodies.schemas) continue;
+    for (const ajv of [forBodies, forLargeBodies]) ajv.addSchema(withoutDurations(schema) as object);
   }
 }
 
@@ -47,7 +52,42 @@ export function compileValidator({
   if (httpPart !== 'body') return forQueries.compile(schema);
   // Without its name, by which only one of several servers in this process could know it.
   const { $id: _, ...anonymous } = withoutDurations(schema) as { $id?: string };
-  return forBodies.compile(anonymous);
+  return judgeBodies(anonymous);
+}
+
+/** Of a body with very many mistakes all that is told is the first: to describe a million takes seconds. */
+function judgeBodies(schema: object): ValidateFunction {
+  const judge = forLargeBodies.compile(schema);
+  let judgeAll: ValidateFunction | undefined;
+  const validate = ((body: unknown) => {
+    validate.errors = null;
+    if (judge(body)) return true;
+    if (isLarge(body)) {
+      validate.errors = judge.errors ?? null;
+      return false;
+    }
+    judgeAll ??= forBodies.compile(schema);
+    judgeAll(body);
+    validate.errors = judgeAll.errors ?? null;
+    return false;
+  }) as ValidateFunction;
+  return validate;
+}
+
+const LARGE = 10_000;
+
+/** Whether there are more values in it than are worth a look at each. */
+function isLarge(body: unknown): boolean {
+  const open = [body];
+  let seen = 0;
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (value === null || typeof value !== 'object') continue;
+    const children = Object.values(value);
+    seen += children.length;
+    if (seen > LARGE) return true;
+    for (const child of children) open.push(child ?? null);
+  }
+  return false;
 }
 
 /** Takes every value: for a body whose check says more than a schema could. */
@@ -61,7 +101,8 @@ export function compileWithoutBody(route: {
 /** What a schema found wrong, in words; the framework throws what this returns. */
 export function formatSchemaErrors(errors: FastifySchemaValidationError[], part: string): AppError {
   const inQuery = part === 'querystring';
-  const problems = (errors as unknown as ErrorObject[]).map((error) => toProblem(error, inQuery));
+  const told = (errors as unknown as ErrorObject[]).slice(0, LIMITS.errorsPerProblem);
+  const problems = told.map((error) => toProblem(error, inQuery));
   const [first] = problems as [Problem];
   return new AppError(inQuery ? 'invalid_query' : 'invalid_body', first.detail, problems);
 }
@@ -77,7 +118,7 @@ function toProblem(error: ErrorObject, inQuery: boolean): Problem {
   if (error.keyword === 'additionalProperties') {
     const unknown = String(error.params.additionalProperty);
     return {
-      pointer: `${error.instancePath}/${unknown}`,
+      pointer: pointerTo(error.instancePath, unknown),
       code: 'unknown_field',
       detail: unknownName(error, unknown),
     };

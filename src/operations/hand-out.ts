@@ -13,6 +13,7 @@ import {
 } from '../repositories/load-scopes.ts';
 import type { ClaimedStep } from './advance-jobs.ts';
 import { INPUTS_TOO_LARGE } from './decide-conditions.ts';
+import { giveWay } from './give-way.ts';
 
 export type { Handout, RemoteHandout };
 
@@ -40,7 +41,11 @@ async function renderAll<One extends Handout>(
   handouts: readonly One[],
 ): Promise<(One & { rendered: Rendered })[]> {
   const rendered: (One & { rendered: Rendered })[] = [];
-  for (const handout of handouts) rendered.push({ ...handout, rendered: await render(store, handout) });
+  const turn = giveWay();
+  for (const handout of handouts) {
+    rendered.push({ ...handout, rendered: await render(store, handout) });
+    await turn();
+  }
   return rendered;
 }
 

@@ -39,11 +39,18 @@ const GLOBAL_IPV6 = ipaddr.IPv6.parse('2000::');
  * what looks like an address and is none, or can be neither.
  */
 export function readAddress(host: string): Address | 'invalid' | null {
-  const bare = host.replace(/\.+$/, '').replace(/^\[(.*)\]$/, '$1');
-  if (bare.includes(':')) return parse(ipaddr.process, bare.replace(/%.*$/, ''));
+  const bare = withoutDots(host).replace(/^\[(.*)\]$/, '$1');
+  if (bare.includes(':')) return parse(ipaddr.process, bare.split('%', 1)[0] as string);
   // What ends in a number is an address to URLs and resolvers alike, never a name.
   if (/(^|\.)(\d+|0x[\da-f]*)$/i.test(bare)) return parse(ipaddr.IPv4.parse, bare);
   return /^[\w-]+(\.[\w-]+)*$/.test(bare) ? null : 'invalid';
+}
+
+// Not by a pattern, which would look at each run of dots once for each of them.
+function withoutDots(host: string): string {
+  let end = host.length;
+  while (host[end - 1] === '.') end--;
+  return host.slice(0, end);
 }
 
 function parse(read: (text: string) => Address, text: string): Address | 'invalid' {

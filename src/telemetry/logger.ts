@@ -30,7 +30,7 @@ export function createLogger(settings: LogSettings): Logger {
     translateTime: 'SYS:HH:MM:ss',
     ignore: SAID_IN_TEXT,
     messageFormat: (line, messageKey, _level, { colors }) =>
-      `${line[messageKey]}${line.job_id === undefined ? '' : colors.gray(`  ${line.job_id}`)}`,
+      `${isOfUsers(line) ? plain(String(line[messageKey])) : line[messageKey]}${line.job_id === undefined ? '' : colors.gray(`  ${line.job_id}`)}`,
     singleLine: true,
     sync: true,
     ...(settings.destination === undefined
@@ -40,8 +40,25 @@ export function createLogger(settings: LogSettings): Logger {
   return pino({ ...options, formatters: {} }, stream);
 }
 
+/** Lines about jobs and requests quote names, paths and errors; what the server says of itself has lines and colours. */
+function isOfUsers(line: Record<string, unknown>): boolean {
+  return line.job_id !== undefined || line.url !== undefined;
+}
+
+/**
+ * A message on one line and without what a terminal would obey: names and errors are the users', and must neither move
+ * the cursor nor look like further lines of the log.
+ */
+function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');
+}
+
 /** An error as the log shows it. On that of an idle connection the pool hangs the whole client: pages of nothing. */
 function describeError(error: Error): object {
-  const { client, ...shown } = pino.stdSerializers.err(error) as { client?: unknown };
+  const { client, ...shown } = pino.stdSerializers.err(error) as Record<string, unknown>;
+  // What it quotes may be the users'; its lines are the stack's.
+  for (const [key, value] of Object.entries(shown)) {
+    if (typeof value === 'string') shown[key] = value.split('\n').map(plain).join('\n');
+  }
   return shown;
 }

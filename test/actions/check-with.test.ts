@@ -81,6 +81,22 @@ describe('at submit', () => {
     ]);
   });
 
+  it('refuses unknown fields however many there are', () => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 1]));
+    for (const count of [7, 8, 9, 50]) {
+      expect(checkWith(shell, { run: 'x', ...many(count) }, '')).toHaveLength(count);
+      expect(checkRendered(wait, { for: '1s', ...many(count) })).toMatchObject({
+        error: { code: 'with_invalid' },
+      });
+    }
+    expect(checkWith(shell, { run: 'x', ...many(20_000) }, '')).toHaveLength(100);
+    // An error is stored with the attempt: it does not repeat all of a large `with`.
+    const told = checkRendered(wait, { for: '1s', ...many(20_000) }) as { error: { message: string } };
+    expect(told.error.message).toMatch(/; and 9\d more$/);
+    expect(told.error.message.length).toBeLessThan(2000);
+  });
+
   it('refuses missing fields and wrong types', () => {
     expect(checkWith(shell, {}, '/with')).toMatchObject([{ pointer: '/with', code: 'missing_field' }]);
     expect(checkWith(shell, { run: 3 }, '/with')).toMatchObject([

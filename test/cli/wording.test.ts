@@ -1,9 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { guessFormat } from '../../src/cli/definition-file.ts';
+import { writeLog } from '../../src/cli/follow-log.ts';
 import { stepLine } from '../../src/cli/live-display.ts';
 import { openOutput } from '../../src/cli/output.ts';
 import { layOut } from '../../src/cli/table.ts';
-import { plain, showAge, showDuration, showProgress, showRemaining } from '../../src/cli/wording.ts';
+import {
+  forTerminal,
+  plain,
+  showAge,
+  showDuration,
+  showProgress,
+  showRemaining,
+} from '../../src/cli/wording.ts';
 
 describe('what the command line says', () => {
   it.each([
@@ -35,6 +43,19 @@ describe('what the command line says', () => {
 
   it('holds nothing that a terminal would obey', () => {
     expect(plain('\u001b[31mred\u001b[0m \u001b]0;title\u0007a\nb\u0000c')).toBe('red a b c');
+  });
+
+  it('of a log keeps colours and lines, and nothing else that a terminal would obey', () => {
+    const written =
+      '\u001b[1;31mred\u001b[0m\t1\r\n\u001b]52;c;ZXZpbA==\u0007\u001b[2J\u001b[6n\u009b31m\u001bc\u202ea';
+    expect(forTerminal(written)).toBe('\u001b[1;31mred\u001b[0m\t1\r\n]52;c;ZXZpbA==[2J[6n31mca');
+    const [file, terminal] = [false, true].map((isTerminal) => {
+      const output = { ...openOutput(false), isTerminal, write: vi.fn() };
+      writeLog(output, Buffer.from(written));
+      return output.write.mock.calls.map(([part]) => String(part)).join('');
+    });
+    expect([file, terminal]).toEqual([written, forTerminal(written)]);
+    expect(plain('a\u202eb\u2066c')).toBe('abc');
   });
 
   it('of a step that runs is how long it does, which attempt it is and how far it is', () => {

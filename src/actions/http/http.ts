@@ -9,7 +9,7 @@ import type {
   OutboundRequest,
 } from '../../outbound/outbound.ts';
 import type { Action, ActionContext, ActionOutcome } from '../action.ts';
-import { withInvalid } from '../check-with.ts';
+import { tellAll, withInvalid } from '../check-with.ts';
 import { buildOutput, startOf } from './output.ts';
 import { retryAfter } from './retry-after.ts';
 import { buildBody, buildUrl, checkLiterals, type HttpWith, httpWith } from './with.ts';
@@ -33,7 +33,7 @@ export function createHttp(outbound: Pick<Outbound, 'send'>): Action {
     check: (template, pointer) => checkLiterals(template, pointer),
     async run(with_, context) {
       const problems = checkLiterals(with_, '', () => true);
-      if (problems.length > 0) return withInvalid(problems.map(({ detail }) => detail).join('; '));
+      if (problems.length > 0) return withInvalid(tellAll(problems));
       const request = buildRequest(with_ as HttpWith, context);
       return outcomeOf(await outbound.send(request), context);
     },

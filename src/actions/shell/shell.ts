@@ -6,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { LIMITS } from '../../domain/limits.ts';
 import type { Action, ActionContext, ActionOutcome } from '../action.ts';
-import { withInvalid } from '../check-with.ts';
+import { tellAll, withInvalid } from '../check-with.ts';
 import { buildOutput, createDecoder, createTail, type Tail } from './output.ts';
 import { createPipeStock, type PipeStock } from './pipes.ts';
 import { runShell, type ShellCommand, type ShellEnd } from './process.ts';
@@ -48,7 +48,7 @@ interface Setup {
 
 async function runStep(with_: ShellWith, context: ActionContext, setup: Setup): Promise<ActionOutcome> {
   const problems = [...checkEnv(with_.env ?? {}, ''), ...checkRun(with_.run, '')];
-  if (problems.length > 0) return withInvalid(problems.map((problem) => problem.detail).join('; '));
+  if (problems.length > 0) return withInvalid(tellAll(problems));
   if (with_.cwd !== undefined && !(await isFolder(with_.cwd))) return cwdNotFound(with_.cwd);
   const env = { ...setup.base, ...renderEnv(with_.env ?? {}), ...claimEnv(context.claim) };
   const command = [...setup.shell, '-c', with_.run, 'run'];

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { followJob, followStep } from '../follow-log.ts';
+import { followJob, followStep, writeLog } from '../follow-log.ts';
 import { type Given, LONG_PATIENCE_MS, readCount, runs, timeoutOption, withExamples } from '../given.ts';
 import { UsageError } from '../trouble.ts';
 import { untilStopped } from '../watch-job.ts';
@@ -49,9 +49,9 @@ async function printLog(
   const client = connect();
   if (step === undefined) {
     const text = await client.jobLog(id);
-    return output.json ? output.printJson({ job_id: id, text }) : output.write(text);
+    return output.json ? output.printJson({ job_id: id, text }) : writeLog(output, text);
   }
   const part = await client.log(id, step, attempt === undefined ? {} : { attempt });
-  if (!output.json) return output.write(part.bytes);
+  if (!output.json) return writeLog(output, part.bytes);
   output.printJson({ job_id: id, step, attempt: part.attempt, text: part.text, ended: part.ended });
 }

@@ -10,7 +10,7 @@ import { conditionSource, mayHoldExpression, splitText } from './text.ts';
 export interface ExpressionProblem {
   /** RFC 6901 pointer to the string that holds the expression. */
   pointer: string;
-  /** `expression_invalid`, `expression_too_large`, `unknown_step` or `not_an_ancestor`. */
+  /** `expression_invalid`, `expression_too_large`, `too_many_expressions`, `unknown_step` or `not_an_ancestor`. */
   code: string;
   detail: string;
 }
@@ -21,6 +21,12 @@ export interface Reads {
   steps: string[];
   /** Whether the list `needs` is read. */
   needs: boolean;
+}
+
+/** How many expressions there are, and their characters. */
+export interface ExpressionSize {
+  expressions: number;
+  bytes: number;
 }
 
 export interface KnownSteps {
@@ -59,25 +65,32 @@ export function checkCondition(
 }
 
 /**
- * Checks every expression of a template. It stops at `LIMITS.errorsPerProblem` problems.
+ * Checks every expression of a template. It stops at `LIMITS.errorsPerProblem` problems, and at more than may be in it.
  * @returns `reads` is null when there is no `${{` in it at all: then rendering gives the template itself
  */
 export function checkTemplate(
   template: Json,
   pointer: string,
   known: KnownSteps,
-): { problems: ExpressionProblem[]; reads: Reads | null } {
+): { problems: ExpressionProblem[]; reads: Reads | null; size: ExpressionSize } {
   const problems: ExpressionProblem[] = [];
   const steps = new Set<string>();
+  const size: ExpressionSize = { expressions: 0, bytes: 0 };
   let found = false;
   let needs = false;
   eachText(template, pointer, (text, at) => {
-    if (problems.length >= LIMITS.errorsPerProblem) return;
+    if (problems.length >= LIMITS.errorsPerProblem || isTooMuch(size)) return;
     found = true;
     const parts = splitText(text);
     if (!parts) problems.push({ pointer: at, code: 'expression_invalid', detail: explain(text, UNCLOSED) });
     for (const part of parts ?? []) {
       if ('text' in part) continue;
+      size.expressions++;
+      size.bytes += part.source.length;
+      if (isTooMuch(size)) {
+        problems.push({ pointer, code: 'too_many_expressions', detail: TOO_MUCH });
+        break;
+      }
       const program = programOf(part.source);
       checkProgram(program, at, known, problems);
       if (program.usesStatusFunction) {
@@ -90,8 +103,18 @@ export function checkTemplate(
   return {
     problems: problems.slice(0, LIMITS.errorsPerProblem),
     reads: found ? { steps: [...steps], needs } : null,
+    size,
   };
 }
+
+/** All expressions of one value are compiled in one go, here and whenever it is rendered. */
+function isTooMuch({ expressions, bytes }: ExpressionSize): boolean {
+  return expressions > LIMITS.expressionsPerValue || bytes > LIMITS.expressionBytesPerValue;
+}
+
+const TOO_MUCH =
+  `the expressions of one value are at most ${LIMITS.expressionsPerValue}, of ${LIMITS.expressionBytesPerValue} ` +
+  'characters in all; make them fewer, by one that gives an object or a list, or part the step';
 
 /** Visits the strings of a template that may hold an expression. Keys are literal. */
 function eachText(template: Json, pointer: string, visit: (text: string, pointer: string) => void): void {

@@ -17,13 +17,18 @@ export interface ActionChecks {
 }
 
 /** Checks each `with` that an action here can check; a missing one as `{}`, so that what it lacks gets a name. */
-export function checkActions(steps: readonly StatedStep[], actions: ActionChecks, problems: Problems): void {
+export function* checkActions(
+  steps: readonly StatedStep[],
+  actions: ActionChecks,
+  problems: Problems,
+): Generator<void> {
   for (const { uses, with: template, pointer } of steps) {
     if (problems.isFull()) return;
     if (uses === undefined || !actions.known.has(uses)) continue;
     for (const problem of actions.checkWith(uses, template ?? {}, `${pointer}/with`)) {
       problems.add(problem.pointer, problem.code, problem.detail);
     }
+    yield;
   }
 }
 

@@ -1,5 +1,12 @@
-import { checkCondition, checkTemplate, type KnownSteps, type Reads } from '../expression/check.ts';
+import {
+  checkCondition,
+  checkTemplate,
+  type ExpressionSize,
+  type KnownSteps,
+  type Reads,
+} from '../expression/check.ts';
 import type { Json } from '../json.ts';
+import { LIMITS } from '../limits.ts';
 import { readsNotAbove } from './graph.ts';
 import type { ResolvedGraph } from './needs.ts';
 import type { Problems } from './read.ts';
@@ -14,16 +21,26 @@ export interface StepReads {
   with_reads_needs: boolean;
 }
 
-/** Checks the expressions of all steps and gives what they read. */
-export function checkExpressions(
+/** Checks the expressions of all steps, one step a turn, and gives what they read. */
+export function* checkExpressions(
   steps: readonly StatedStep[],
   graph: ResolvedGraph,
   problems: Problems,
-): StepReads[] {
+): Generator<void, StepReads[]> {
   const all = new Set(graph.ordinalOf.keys());
   // First as if every step were above every other one; who really is, is asked of the whole graph at once.
   const anywhere: KnownSteps = { all, ancestors: all };
-  const reads = steps.map((step, ordinal) => checkStep(step, ordinal, anywhere, graph, problems));
+  const reads: StepReads[] = [];
+  const size: ExpressionSize = { expressions: 0, bytes: 0 };
+  for (const [ordinal, step] of steps.entries()) {
+    const checked = checkStep(step, ordinal, anywhere, graph, problems);
+    reads.push(checked.reads);
+    size.expressions += checked.size.expressions;
+    size.bytes += checked.size.bytes;
+    // What is refused anyway need not be looked at to its end.
+    if (problems.isFull() || refuseTooMuch(size, problems)) return reads;
+    yield;
+  }
   if (graph.levels === null) return reads;
   const named = reads.map((read) => [...new Set([...read.if_reads, ...(read.with_reads ?? [])])]);
   const strangers = new Set(readsNotAbove(graph.needs, graph.levels, named).map(({ step }) => step));
@@ -34,8 +51,17 @@ export function checkExpressions(
       if (problem.code === 'not_an_ancestor') problems.add(problem.pointer, problem.code, problem.detail);
     }
     if (problems.isFull()) break;
+    yield;
   }
   return reads;
+}
+
+function refuseTooMuch({ expressions, bytes }: ExpressionSize, problems: Problems): boolean {
+  const { expressionsPerJob, expressionBytesPerJob } = LIMITS;
+  if (expressions <= expressionsPerJob && bytes <= expressionBytesPerJob) return false;
+  const most = `${expressionsPerJob} expressions, of ${expressionBytesPerJob} characters in all`;
+  problems.add('/steps', 'too_many_expressions', `a job has at most ${most}; make it several jobs`);
+  return true;
 }
 
 const NO_CONDITION = { problems: [], reads: { steps: [], needs: false }, usesStatusFunction: false };
@@ -52,16 +78,17 @@ function checkStep(
   known: KnownSteps,
   graph: ResolvedGraph,
   problems: Problems,
-): StepReads {
+): { reads: StepReads; size: ExpressionSize } {
   const { condition, template, problems: found } = checkBoth(step, known);
   for (const problem of found) problems.add(problem.pointer, problem.code, problem.detail);
   const needs = graph.needs[ordinal] as number[];
-  return {
+  const reads = {
     if_uses_status: condition.usesStatusFunction,
     if_reads: toOrdinals(condition.reads, needs, graph.ordinalOf),
     with_reads: template.reads && toOrdinals(template.reads, needs, graph.ordinalOf),
     with_reads_needs: template.reads?.needs ?? false,
   };
+  return { reads, size: template.size };
 }
 
 function toOrdinals(

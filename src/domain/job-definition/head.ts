@@ -66,7 +66,7 @@ function readName(job: Section): string {
     return '';
   }
   // A character may take two units, so length alone is only right for the quick answer.
-  if (typeof name === 'string' && /\S/.test(name)) {
+  if (typeof name === 'string' && name.length <= 2 * LIMITS.jobNameLength && /\S/.test(name)) {
     if (name.length <= LIMITS.jobNameLength || [...name].length <= LIMITS.jobNameLength) return name;
   }
   refuse(

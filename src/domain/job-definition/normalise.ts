@@ -75,19 +75,44 @@ export type Normalised = { ok: true; job: NormalJob } | { ok: false; problems: P
  * references to parts of the body, which must not be changed afterwards.
  */
 export function normaliseJob(body: Json, actions: ActionChecks): Normalised {
+  const work = normalise(body, actions);
+  for (;;) {
+    const next = work.next();
+    if (next.done) return next.value;
+  }
+}
+
+/** The same, and awaits `turn` between its parts: of the largest job they take seconds together, none takes long. */
+export async function normaliseInTurns(
+  body: Json,
+  actions: ActionChecks,
+  turn: () => Promise<void>,
+): Promise<Normalised> {
+  const work = normalise(body, actions);
+  for (;;) {
+    const next = work.next();
+    if (next.done) return next.value;
+    await turn();
+  }
+}
+
+function* normalise(body: Json, actions: ActionChecks): Generator<void, Normalised> {
   const problems = collectProblems();
   if (!isObject(body)) {
     problems.add('', 'invalid_value', `a job must be a JSON object; ${describeValue(body)}`);
     return { ok: false, problems: problems.list };
   }
   if (!isStorable(body, problems)) return { ok: false, problems: problems.list };
+  yield;
   const section: Section = { fields: body, pointer: '', problems };
   refuseUnknownFields(section, 'job');
   const head = readHead(section);
   const steps = readSteps(section);
+  yield;
   const graph = resolveNeeds(steps, problems);
-  checkActions(steps, actions, problems);
-  const reads = checkExpressions(steps, graph, problems);
+  yield;
+  yield* checkActions(steps, actions, problems);
+  const reads = yield* checkExpressions(steps, graph, problems);
   const output_reads = checkOutput(head.output, graph, problems);
   if (problems.list.length > 0 || graph.levels === null) return { ok: false, problems: problems.list };
   return {

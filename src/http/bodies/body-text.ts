@@ -35,31 +35,73 @@ export function tooDeep(pointer: string): Problem {
   return { pointer, code: 'too_deep', detail: `nested deeper than ${LIMITS.jsonDepth} levels` };
 }
 
+/** What is wrong with a body of so many values and different keys: one problem, or none. */
+export function tooManyParts(values: number, differentKeys: number): Problem[] {
+  const refuse = (code: string, most: number, what: string) => {
+    const detail = `the body has more than ${most.toLocaleString('en')} ${what}; send it in several parts`;
+    return [{ pointer: '', code, detail }];
+  };
+  if (values > LIMITS.bodyValues) return refuse('too_many_values', LIMITS.bodyValues, 'values');
+  if (differentKeys > LIMITS.bodyKeys) return refuse('too_many_keys', LIMITS.bodyKeys, 'different keys');
+  return [];
+}
+
 /**
  * Finds what no body may hold, whatever it was written in: more than 64 levels (nothing more is looked at then) and the
- * key `__proto__`. Gives the number of keys. Without recursion: the text may nest deeper than the stack is.
+ * key `__proto__`. Gives the number of keys. Recursive, but never deeper than those levels.
  */
 export function inspectValue(root: unknown, problems: Problem[]): number {
+  const path: (string | number)[] = [];
+  const at = () => path.reduce<string>(pointerTo, '');
   let keys = 0;
-  const open: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 1 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { value, pointer, depth } = next;
-    if (value === null || typeof value !== 'object') continue;
+  // Whether it goes on.
+  const visit = (value: object, depth: number): boolean => {
     if (depth > LIMITS.jsonDepth) {
-      problems.push(tooDeep(pointer));
-      return keys;
+      problems.push(tooDeep(at()));
+      return false;
     }
-    if (Object.hasOwn(value, '__proto__')) problems.push(forbiddenKey(pointer));
-    const list = Array.isArray(value);
-    const names = Object.keys(value);
-    if (!list) keys += names.length;
-    for (const key of names) {
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index++) {
+        if (isObject(value[index]) && !below(index, value[index], depth)) return false;
+      }
+      return true;
+    }
+    if (Object.hasOwn(value, '__proto__')) problems.push(forbiddenKey(at()));
+    for (const key of Object.keys(value)) {
+      keys++;
       const child = (value as Record<string, unknown>)[key];
-      if (child === null || typeof child !== 'object') continue;
-      open.push({ value: child, pointer: pointerTo(pointer, list ? Number(key) : key), depth: depth + 1 });
+      if (isObject(child) && !below(key, child, depth)) return false;
     }
-  }
+    return true;
+  };
+  const below = (key: string | number, child: object, depth: number) => {
+    path.push(key);
+    const goesOn = visit(child, depth + 1);
+    path.pop();
+    return goesOn;
+  };
+  if (isObject(root)) visit(root, 1);
   return keys;
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object';
+}
+
+/** Counts the values and the different keys of a value that was read from something else than JSON. */
+export function countParts(root: unknown): { values: number; differentKeys: number } {
+  const names = new Set<string>();
+  let values = 0;
+  const open: unknown[] = [root];
+  while (open.length > 0 && values <= LIMITS.bodyValues && names.size <= LIMITS.bodyKeys) {
+    const value = open.pop();
+    values++;
+    if (!isObject(value)) continue;
+    values++;
+    if (!Array.isArray(value)) for (const key of Object.keys(value)) names.add(key);
+    for (const child of Array.isArray(value) ? value : Object.values(value)) open.push(child);
+  }
+  return { values, differentKeys: names.size };
 }
 
 export function shorten(text: string, length: number): string {

@@ -6,7 +6,7 @@ import { countLines, type Place } from './body-lines.ts';
 
 /** What the text of a JSON body says beyond its value: which keys stand in it twice, and where things stand. */
 
-/** How many keys the objects in a JSON text have, those that stand there twice counted twice. */
+/** How many keys the objects in a short JSON text have, those that stand there twice counted twice. */
 export function countKeys(text: string): number {
   let keys = 0;
   for (let quote = text.indexOf('"'); quote !== -1; ) {
@@ -17,17 +17,50 @@ export function countKeys(text: string): number {
   return keys;
 }
 
-/** Whether a JSON text, or what begins like one, opens more than `most` brackets one inside the other. */
-export function isNestedDeeper(text: string, most: number): boolean {
-  let depth = 0;
+/** What a JSON text is made of, as far as it was looked at. */
+export interface JsonSize {
+  /** Items, members and brackets. */
+  values: number;
+  keys: number;
+  /** As they are written, and without their quotes. */
+  differentKeys: Set<string>;
+  /** The most brackets that are open at once. */
+  depth: number;
+}
+
+/**
+ * Measures a JSON text, or what begins like one, without reading it: a few milliseconds a megabyte, where to read it may
+ * take a second. Stops at the first of `most` that is passed.
+ */
+export function measureJson(
+  text: string,
+  most: { depth: number; values: number; differentKeys: number },
+): JsonSize {
+  const size: JsonSize = { values: 1, keys: 0, differentKeys: new Set(), depth: 0 };
+  let open = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at);
-    else if (code === OPEN_LIST || code === OPEN_OBJECT) depth++;
-    else if (code === CLOSE_LIST || code === CLOSE_OBJECT) depth--;
-    if (depth > most) return true;
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (text.charCodeAt(skipSpace(text, end + 1)) === COLON) {
+        size.keys++;
+        size.differentKeys.add(text.slice(at + 1, end));
+        if (size.differentKeys.size > most.differentKeys) return size;
+      }
+      at = end;
+    } else if (code === COMMA) {
+      size.values++;
+    } else if (code === OPEN_LIST || code === OPEN_OBJECT) {
+      size.values++;
+      open++;
+      if (open > size.depth) size.depth = open;
+      if (open > most.depth) return size;
+    } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) {
+      open--;
+    }
+    if (size.values > most.values) return size;
   }
-  return false;
+  return size;
 }
 
 interface Holder {
@@ -80,6 +113,7 @@ export function findJsonLines(text: string, root: Place): void {
 }
 
 const COLON = 58;
+const COMMA = 44;
 const QUOTE = 34;
 const [OPEN_LIST, CLOSE_LIST] = [91, 93];
 const [OPEN_OBJECT, CLOSE_OBJECT] = [123, 125];

@@ -1,19 +1,50 @@
-import { AppError } from '../../domain/errors.ts';
+import { AppError, type Problem } from '../../domain/errors.ts';
+import { LIMITS } from '../../domain/limits.ts';
 import { findUnsafeNumbers } from '../../domain/unsafe-numbers.ts';
-import { inspectValue, refuseProblems, shorten, tooDeep, unsafeNumber } from './body-text.ts';
-import { countKeys, findDuplicateKeys, isNestedDeeper } from './json-text.ts';
+import { giveWay } from '../../operations/give-way.ts';
+import { inspectValue, refuseProblems, shorten, tooDeep, tooManyParts, unsafeNumber } from './body-text.ts';
+import { countKeys, findDuplicateKeys, measureJson } from './json-text.ts';
 
 /**
  * The value of a JSON text. Throws `invalid_json` with the place of the mistake, or `invalid_body` for a value that
- * would not arrive as it was meant: numbers that a double cannot hold, a key that stands twice, more than 64 levels.
+ * would not arrive as it was meant (numbers that a double cannot hold, a key that stands twice, more than 64 levels) or
+ * that is made of too many parts. Gives way between its passes, each of which is bounded by what was measured first.
  */
-export function parseJson(text: string): unknown {
+export async function parseJson(text: string): Promise<unknown> {
   if (text.trim() === '') throw new AppError('invalid_json', 'the body is empty; send a JSON object');
-  // The engine takes seconds for millions of brackets, in which nothing else would be answered.
-  if (text.length > SEARCHED && isNestedDeeper(text, HOPELESS_DEPTH)) refuseProblems([tooDeep('')]);
-  let value: unknown;
+  const turn = giveWay();
+  const keys = text.length > SEARCHED ? measure(text) : countKeys(text);
+  await turn();
+  const value = parse(text);
+  await turn();
+  const problems = findUnsafeNumbers(text).map(({ pointer, literal }) => unsafeNumber(pointer, literal));
+  await turn();
+  const found: Problem[] = [];
+  const keysKept = inspectValue(value, found);
+  problems.push(...found);
+  // A value that was not looked at to its end has more keys than were counted.
+  const isWhole = !found.some(({ code }) => code === 'too_deep');
+  if (isWhole && keys > keysKept) {
+    await turn();
+    problems.push(...findDuplicateKeys(text));
+  }
+  refuseProblems(problems);
+  await turn();
+  return value;
+}
+
+/** The keys of a long text. Refuses what would take the engine seconds, in which nothing else would be answered. */
+function measure(text: string): number {
+  const most = { depth: HOPELESS_DEPTH, values: LIMITS.bodyValues, differentKeys: LIMITS.bodyKeys };
+  const { depth, values, keys, differentKeys } = measureJson(text, most);
+  if (depth > HOPELESS_DEPTH) refuseProblems([tooDeep('')]);
+  refuseProblems(tooManyParts(values, differentKeys.size));
+  return keys;
+}
+
+function parse(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     // What begins like neither of JSON's two is most likely one of the other formats.
     const hint = /^\s*[{[]/.test(text)
@@ -21,13 +52,6 @@ export function parseJson(text: string): unknown {
       : "; if it is YAML, send it with -H 'content-type: application/yaml'";
     throw new AppError('invalid_json', `the body is not JSON: ${describe(text, error as Error)}${hint}`);
   }
-  const problems = findUnsafeNumbers(text).map(({ pointer, literal }) => unsafeNumber(pointer, literal));
-  const [before, keys] = [problems.length, inspectValue(value, problems)];
-  // A value that was not looked at to its end has more keys than were counted.
-  const isWhole = !problems.slice(before).some(({ code }) => code === 'too_deep');
-  if (isWhole && countKeys(text) > keys) problems.push(...findDuplicateKeys(text));
-  refuseProblems(problems);
-  return value;
 }
 
 const SEARCHED = 65_536;

@@ -3,7 +3,14 @@ import { AppError, type Problem } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { pointerTo } from '../../domain/storable.ts';
-import { inspectValue, refuseProblems, shorten, unsafeNumber } from './body-text.ts';
+import {
+  countParts,
+  inspectValue,
+  refuseProblems,
+  shorten,
+  tooManyParts,
+  unsafeNumber,
+} from './body-text.ts';
 
 /**
  * The value of a TOML text; its dates and times become RFC 3339 text. Throws `invalid_toml` with the place of the
@@ -17,6 +24,8 @@ export async function parseToml(text: string): Promise<unknown> {
   inspectValue(value, problems);
   // What is too deep is refused before anything recurses into it.
   refuseProblems(problems);
+  const { values, differentKeys } = countParts(value);
+  refuseProblems(tooManyParts(values, differentKeys));
   const converted = convert(value, [], problems);
   refuseProblems(problems);
   return converted;

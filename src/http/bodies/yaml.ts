@@ -3,7 +3,14 @@ import { AppError, type Problem } from '../../domain/errors.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { pointerTo } from '../../domain/storable.ts';
 import type { Place } from './body-lines.ts';
-import { forbiddenKey, refuseProblems, tooDeep, unsafeNumber } from './body-text.ts';
+import {
+  countParts,
+  forbiddenKey,
+  refuseProblems,
+  tooDeep,
+  tooManyParts,
+  unsafeNumber,
+} from './body-text.ts';
 import { duplicateKey } from './json-text.ts';
 import { invalidYaml, readYamlTree, type YamlTree } from './yaml-tree.ts';
 
@@ -24,6 +31,8 @@ export function parseYaml(text: string): unknown {
   const problems: Problem[] = [];
   const value = toValue(tree.root, '', 1, { text, tree, problems });
   refuseProblems(problems);
+  const { values, differentKeys } = countParts(value);
+  refuseProblems(tooManyParts(values, differentKeys));
   return value;
 }
 

@@ -82,7 +82,7 @@ async function storeJob(request: FastifyRequest, context: RouteContext) {
   const key = idempotencyKey(request);
   const { job, body } = await readDefinition(request, context);
   const traceparent = traceparentOf(request);
-  const options = { idempotencyKey: key, requestHash: requestHash(body), traceparent };
+  const options = { idempotencyKey: key, requestHash: await requestHash(body), traceparent };
   const stored = await submitJob(context.store, job, options);
   return { ...stored, warnings: job.warnings };
 }

@@ -52,14 +52,13 @@ export async function changeFreeJobs(
 const ROUNDS = 5;
 
 /**
- * Finds what is due, at most `limit`, and changes it as `changeFreeJobs` does. Should a whole batch belong to jobs that
+ * Finds what is due, as much as is done at once, and changes it as `changeFreeJobs` does. Should a whole batch belong to jobs that
  * somebody holds, it looks past them: one stuck job with much that is due must not hide everything behind it.
  * Returns all that was found, and the drafts of what could be changed.
  */
 export async function changeDue<Due>(
   store: Store,
   work: {
-    limit: number;
     find: (except: readonly string[]) => Promise<Due[]>;
     jobOf: (due: Due) => string;
     change: (tx: Tx, locked: LockedJob[], due: readonly Due[]) => Promise<JobDraft[]>;
@@ -73,7 +72,7 @@ export async function changeDue<Due>(
     found.push(...due);
     const change = (tx: Tx, locked: LockedJob[]) => work.change(tx, locked, due);
     const drafts = await changeFreeJobs(store, due.map(work.jobOf), change, work.waitMs);
-    if (drafts.length > 0 || due.length < work.limit || round === ROUNDS) return { found, drafts };
+    if (drafts.length > 0 || due.length === 0 || round === ROUNDS) return { found, drafts };
     busy.push(...new Set(due.map(work.jobOf)));
   }
 }

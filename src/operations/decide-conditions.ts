@@ -15,7 +15,6 @@ const BATCH = 200;
  */
 export async function decideConditions(store: Store, limit: number = BATCH): Promise<number> {
   const { found } = await changeDue(store, {
-    limit,
     find: async (except) => evaluateAll(store, await loadUndecidedSteps(store.db, limit, except)),
     jobOf: (step) => step.job_id,
     async change(tx, locked, decided) {

@@ -19,7 +19,6 @@ type Rendered = { ok: true; value: Json } | { ok: false; error: { code: string; 
  */
 export async function decideOutputs(store: Store, limit: number = BATCH): Promise<number> {
   const { found } = await changeDue(store, {
-    limit,
     find: async (except) => evaluateAll(store, await loadUndecidedOutputs(store.db, limit, except)),
     jobOf: (job) => job.id,
     async change(tx, locked, decided) {

@@ -16,17 +16,17 @@ export interface Rescue {
 
 /** Gives back steps whose claim has expired: timed out past their own deadline, lost otherwise. */
 export function rescueExpired(store: Store, limit: number = BATCH): Promise<Rescue> {
-  return giveBack(store, limit, 'expired', (except) => findExpiredClaims(store.db, limit, except));
+  return giveBack(store, 'expired', (except) => findExpiredClaims(store.db, limit, except));
 }
 
 /** Gives back what a dead worker holds, without waiting for its claims to expire. */
 export function rescueWorker(store: Store, workerId: string, limit: number = BATCH): Promise<Rescue> {
-  return giveBack(store, limit, 'dead', (except) => findStepsOfWorker(store.db, workerId, limit, except));
+  return giveBack(store, 'dead', (except) => findStepsOfWorker(store.db, workerId, limit, except));
 }
 
 /** Gives back what a removed worker holds of jobs that nobody else holds, uncharged. */
 export function releaseSteps(store: Store, workerId: string): Promise<Rescue> {
-  return giveBack(store, BATCH, 'removed', (except) => findStepsOfWorker(store.db, workerId, BATCH, except));
+  return giveBack(store, 'removed', (except) => findStepsOfWorker(store.db, workerId, BATCH, except));
 }
 
 /**
@@ -38,8 +38,7 @@ export function releaseStepsOfOneJob(store: Store, workerId: string, waitMs: num
     const steps = await findStepsOfWorker(store.db, workerId, BATCH);
     return steps.filter((step) => step.job_id === steps[0]?.job_id);
   };
-  // One look will do: what it finds is waited for.
-  return giveBack(store, Number.POSITIVE_INFINITY, 'removed', find, waitMs);
+  return giveBack(store, 'removed', find, waitMs);
 }
 
 type Why = 'expired' | 'dead' | 'removed';
@@ -52,13 +51,11 @@ const REMOVED: StoredError = {
 
 async function giveBack(
   store: Store,
-  limit: number,
   why: Why,
   find: (except: readonly string[]) => Promise<RunningStep[]>,
   waitMs?: number,
 ): Promise<Rescue> {
   const { found, drafts } = await changeDue(store, {
-    limit,
     find,
     waitMs,
     jobOf: (key) => key.job_id,

@@ -9,7 +9,6 @@ const BATCH = 100;
 /** Lets scheduled jobs go whose `run_at` has come. Safe on every server at once. Returns how many were due. */
 export async function startScheduledJobs(store: Store, limit: number = BATCH): Promise<number> {
   const { found } = await changeDue(store, {
-    limit,
     find: (except) => findDueJobs(store.db, limit, except),
     jobOf: (id) => id,
     async change(tx, locked) {

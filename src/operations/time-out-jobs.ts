@@ -13,7 +13,6 @@ const BATCH = 20;
 /** Ends jobs that are past their deadline. Safe on every server at once. Returns how many were overdue. */
 export async function timeOutJobs(store: Store, limit: number = BATCH): Promise<number> {
   const { found } = await changeDue(store, {
-    limit,
     find: (except) => findOverdueJobs(store.db, limit, except),
     jobOf: (id) => id,
     async change(tx, locked) {

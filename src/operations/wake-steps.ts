@@ -12,7 +12,6 @@ const BATCH = 500;
  */
 export async function wakeSteps(store: Store, limit: number = BATCH): Promise<number> {
   const { found } = await changeDue(store, {
-    limit,
     find: (except) => findDueSteps(store.db, limit, except),
     jobOf: (key) => key.job_id,
     async change(tx, locked, due) {

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { StepKey } from './load-steps.ts';
 
@@ -20,29 +20,43 @@ export async function findDueSteps(
   return rows;
 }
 
-/** Scheduled jobs whose `run_at` has come. */
+// What is loaded for them grows with their steps: of giant jobs one is enough for one transaction.
+const STEPS_AT_ONCE = 10_000;
+
+/** The first of these jobs, in the order of `at`, that together have so many steps; the first one in any case. */
+function notTooMany(jobs: RawBuilder<unknown>): RawBuilder<{ id: string }> {
+  return sql<{ id: string }>`
+    select id from (
+      select id, sum(steps_total) over (order by at, id) - steps_total as before from (${jobs}) as due
+    ) as due where before < ${STEPS_AT_ONCE} order by before`;
+}
+
+/** Scheduled jobs whose `run_at` has come: at most `limit`, and fewer when they are large. */
 export async function findDueJobs(
   db: Kysely<Tables>,
   limit: number,
   except: readonly string[] = [],
 ): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select id from job where status = 'scheduled' and run_at <= statement_timestamp()
+  const due = sql`
+    select id, run_at as at, steps_total from job where status = 'scheduled' and run_at <= statement_timestamp()
       and id <> all(${sql.val([...except])}::uuid[])
-    order by run_at limit ${limit}`.execute(db);
+    order by run_at limit ${limit}`;
+  const { rows } = await notTooMany(due).execute(db);
   return rows.map((row) => row.id);
 }
 
-/** Jobs that are past their deadline and not over. */
+/** Jobs that are past their deadline and not over: at most `limit`, and fewer when they are large. */
 export async function findOverdueJobs(
   db: Kysely<Tables>,
   limit: number,
   except: readonly string[] = [],
 ): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select id from job where finished_at is null and deadline_at <= statement_timestamp()
+  const due = sql`
+    select id, deadline_at as at, steps_total from job
+    where finished_at is null and deadline_at <= statement_timestamp()
       and id <> all(${sql.val([...except])}::uuid[])
-    order by deadline_at limit ${limit}`.execute(db);
+    order by deadline_at limit ${limit}`;
+  const { rows } = await notTooMany(due).execute(db);
   return rows.map((row) => row.id);
 }
 

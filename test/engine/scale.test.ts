@@ -8,7 +8,9 @@ import type { ClaimedStep } from '../../src/operations/advance-jobs.ts';
 import { cancelJob } from '../../src/operations/cancel-job.ts';
 import { retryJob } from '../../src/operations/retry-job.ts';
 import { settleSteps } from '../../src/operations/settle-steps.ts';
+import { startScheduledJobs } from '../../src/operations/start-scheduled-jobs.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
+import { timeOutJobs } from '../../src/operations/time-out-jobs.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { brokenInvariants, readRows } from './invariants.ts';
 import { startServer } from './servers.ts';
@@ -150,4 +152,29 @@ describe('a large job', () => {
     expect(await work.countSteps(store.db)).toEqual({ failed: WIDTH, skipped: SIZE - WIDTH });
     console.log(`a layered job of ${SIZE}: ${times.join(', ')}`);
   });
+});
+
+describe('giant jobs that are all due at once', () => {
+  const DUE = [
+    ['past their deadline', timeOutJobs, 'deadline_at', 'failed', {}],
+    ['to be started', startScheduledJobs, 'run_at', 'queued', { delay: 3_600 }],
+  ] as const;
+
+  it.each(DUE)(
+    '%s are taken one after the other, small ones many at once',
+    async (_, take, column, status, more) => {
+      for (const size of [5_000, 5_001, 5_000, 1, 1, 1]) {
+        const job = work.normal({ ...definition(size, () => []), ...more });
+        const { id } = await submitJob(store, job, { requestHash: 'due' });
+        await sql`update job set ${sql.ref(column)} = now() - interval '1 hour' + ${sql.lit(size % 10)} * interval '1 s'
+          where id = ${id}`.execute(store.db);
+      }
+      const statuses = async () =>
+        (await store.db.selectFrom('job').select('status').execute()).map((job) => job.status);
+      // Two giants that together are as large as one may be, and then the third with all that is small.
+      expect([await take(store), await take(store), await take(store)]).toEqual([2, 4, 0]);
+      expect(new Set(await statuses())).toEqual(new Set([status]));
+      expect(brokenInvariants(await readRows(store.db))).toEqual([]);
+    },
+  );
 });

@@ -19,6 +19,17 @@ it('names a test for everything that is said to be checked', () => {
   }
 });
 
+it('goes through the list of OWASP, and leaves out none of its items', () => {
+  for (let item = 1; item <= 10; item++) expect(PAGE).toMatch(new RegExp(`API${item}\\b`));
+});
+
+it('is what the policy at the root refers to', () => {
+  const policy = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8');
+  for (const words of ['Reporting a vulnerability', 'Supported versions', '](docs/security.md)']) {
+    expect(policy).toContain(words);
+  }
+});
+
 it('says the limits as they are', () => {
   const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
   const mib = (bytes: number) => `${bytes / 1024 / 1024} MiB`;
@@ -27,6 +38,10 @@ it('says the limits as they are', () => {
     `${mib(LIMITS.submitBodyBytes)} in a job`,
     `${mib(LIMITS.bodyBytes)} in other bodies`,
     `${LIMITS.jsonDepth} levels`,
+    `at most ${LIMITS.bodyValues.toLocaleString('en')} values and ${LIMITS.bodyKeys.toLocaleString('en')} different keys`,
+    `${LIMITS.expressionsPerValue.toLocaleString('en')} expressions in a value`,
+    `${LIMITS.expressionsPerJob.toLocaleString('en')} in a job`,
+    `with ${LIMITS.readApartTime / 1000} s and ${LIMITS.readApartMegabytes} MB`,
     `must be there in ${seconds(PATIENCE.head)}`,
     `all of it in ${PATIENCE.request / 60_000} min`,
     `${seconds(PATIENCE.stall)} without a byte`,

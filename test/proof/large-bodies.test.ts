@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectValue } from '../../src/http/bodies/body-text.ts';
 import { measureJson } from '../../src/http/bodies/json-text.ts';
 import { requestHash } from '../../src/http/idempotency.ts';
-import { type TestApi, testApi } from '../support/api.ts';
 import { sendWritten } from '../http/written.ts';
+import { type TestApi, testApi } from '../support/api.ts';
 
 let api: TestApi;
 beforeAll(async () => {

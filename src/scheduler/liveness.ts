@@ -53,7 +53,11 @@ export async function startLiveness(options: {
       try {
         const known = await reportAlive(store, entry.id);
         if (known && locked) return undefined;
-        if (!known) log.warn('another server took this one for dead; entering again');
+        if (!known) {
+          // Nobody else may be judged by a database that has gone back in time, or by what was missed meanwhile.
+          lastFailure = performance.now();
+          log.warn('another server took this one for dead; entering again');
+        }
         // Entered is not locked: should the lock not be had now, the next pass asks for it again.
         locked = false;
         await lock.release();

@@ -124,6 +124,22 @@ describe('a server whose slots are all taken', () => {
 });
 
 describe('a server that was taken for dead', () => {
+  it('trusts what it sees of others no sooner than if it had just started', async () => {
+    const entry = { id: uuid(), name: 'this', version: '0', uses: ['value'], queues: null, slots: 4 };
+    const liveness = await startLiveness({ store, connection: database.url, entry, log });
+    try {
+      await sql`delete from worker where id = ${entry.id}`.execute(store.db);
+      const deletedAt = performance.now();
+      await work.until('it to enter again', async () => {
+        const { rows } = await sql`select 1 from worker where id = ${entry.id}`.execute(store.db);
+        return rows.length === 1;
+      });
+      expect(liveness.trustedSince()).toBeGreaterThan(deletedAt);
+    } finally {
+      await liveness.stop();
+    }
+  });
+
   it('goes on until it has its new lock, also when taking it fails at first', async () => {
     const entry = { id: uuid(), name: 'this', version: '0', uses: ['value'], queues: null, slots: 4 };
     const liveness = await startLiveness({ store, connection: database.url, entry, log });

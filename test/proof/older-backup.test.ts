@@ -16,7 +16,7 @@ import { startWireProxy, type WireProxy } from '../support/wire-proxy.ts';
  * standby is promoted that lacks the last commits; then the same copy is restored with everything stopped.
  */
 
-const TTL_MS = 3_000;
+const TTL_MS = 4_000;
 const KEY = { headers: { 'idempotency-key': 'sent-again' } };
 
 const scratch = newDataDir({ mode: 0o700 });

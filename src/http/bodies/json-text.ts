@@ -18,7 +18,7 @@ export function countKeys(text: string): number {
 }
 
 /** What a JSON text is made of, as far as it was looked at. */
-export interface JsonSize {
+interface JsonSize {
   /** Items, members and brackets. */
   values: number;
   keys: number;

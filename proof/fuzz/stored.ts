@@ -26,14 +26,16 @@ export async function countSettled(db: Kysely<Tables>): Promise<Stored> {
   return now;
 }
 
-/** What requests say they have stored: everything that was answered 201 or 202. */
-export function acceptedBy(outcomes: readonly Outcome[]): Stored {
-  const stored = { jobs: 0, workers: 0 };
+/** What requests say they have stored: all that was answered 201 or 202; and how many said nothing. */
+export function acceptedBy(outcomes: readonly Outcome[]): Stored & { silent: number } {
+  const stored = { jobs: 0, workers: 0, silent: 0 };
   for (const { shot, answers } of outcomes) {
-    const [first] = answers;
-    if (first?.status === 201) stored.workers++;
-    if (first?.status !== 202) continue;
-    stored.jobs += shot.operation.id === 'submitBatch' ? JSON.parse(first.text).data.length : 1;
+    if (answers.length === 0) stored.silent++;
+    for (const [place, { status, text }] of answers.entries()) {
+      if (status === 201) stored.workers++;
+      const isBatch = place === 0 && shot.operation.id === 'submitBatch';
+      if (status === 202) stored.jobs += isBatch ? JSON.parse(text).data.length : 1;
+    }
   }
   return stored;
 }

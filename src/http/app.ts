@@ -96,7 +96,6 @@ export function createApp(options: AppOptions): App {
   describeRoutes(app, options.version, options.actions);
   const context: RouteContext = {
     ...{ store, workers, vital, desk },
-
     staleWrites: options.metrics.engine.staleWrites,
     claimTtlMs,
     reportProgress: options.reportProgress,

@@ -15,11 +15,12 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
 
 function toAppError(error: unknown, request: FastifyRequest): AppError {
   if (error instanceof AppError) return error;
-  // Half a body, and nobody there to read this: no trouble of ours.
-  if (request.raw.destroyed && !request.raw.complete) {
+  const { code, statusCode } = error as FastifyError;
+  // Half a body, or a whole one that could not be read any more, and nobody there to read this: no trouble of ours.
+  const isCut = !request.raw.complete || code === 'ERR_STREAM_PREMATURE_CLOSE';
+  if (request.raw.destroyed && isCut) {
     return new AppError('bad_request', 'the connection was closed before the request was complete');
   }
-  const { code, statusCode } = error as FastifyError;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(request);
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request);
   if (code === 'FST_ERR_BAD_URL') {

@@ -33,7 +33,8 @@ export interface RemoteDesk {
   claim(request: RemoteRequest): Promise<Handed>;
   /**
    * Writes outcomes, in one batch with those of everybody else, and answers after the commit: one result each, in
-   * their order. Throws `too_many_waiting` and `overloaded` when too many, or too large ones, wait to be written. `next` asks for claims as well: of the steps that become ready by it, else of the queue.
+   * their order. Throws `too_many_waiting` and `overloaded` when too many, or too large ones, wait to be written. `next`
+   * asks for claims as well: of the steps that become ready by it, else of the queue.
    */
   settle(
     outcomes: readonly StepOutcome[],

@@ -48,10 +48,9 @@ export const QUANTITIES: readonly Quantity[] = [
   time('event loop lag p99, servers', /^(server \d) lag p99$/, 10),
   { title: 'processor, of one core', names: /^(server \d) cpu$/, unit: '%', scale: 1 },
   bytes('tables, without indexes', /^table (\w+) bytes$/, 1),
-  bytes('indexes, the largest', /^index (?!job_by_label )(\w+) bytes$/, 0.25, { lines: 3 }),
-  // A GIN index keeps the key of each label that there ever was, some 30 bytes, until it is built anew; every job here
-  // has a label of its own. So it may grow by a little more than that, and not by what it has besides.
-  bytes('index of labels', /^index (job_by_label) bytes$/, 1),
+  bytes('indexes, the largest', /^index (?!job_by_label_key )(\w+) bytes$/, 0.25, { lines: 3 }),
+  // Every job here has a label of its own, and this index must not keep them.
+  bytes('index of labels', /^index (job_by_label_key) bytes$/, 0.25),
   count('live rows, as PostgreSQL estimates', /^table (\w+) live$/, 500, 0.1, 'rows'),
   count('dead rows', /^table (\w+) dead$/, 1_000, 0.25, 'rows'),
   bytes('database', /^(database) bytes$/, 4),

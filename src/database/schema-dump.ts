@@ -9,15 +9,16 @@ const OURS = sql`c.relnamespace = 'public'::regnamespace
   and c.relname not in ('kysely_migration', 'kysely_migration_lock')`;
 
 /**
- * The schema as SQL text: tables with columns, defaults, constraints and storage options, then indexes,
- * functions and triggers, read from the catalog and sorted by name. PostgreSQL 15 to 18 give the same text,
+ * The schema as SQL text: functions, tables with columns, defaults, constraints, storage options and indexes, then
+ * triggers, read from the catalog and sorted by name. PostgreSQL 15 to 18 give the same text,
  * so not-null constraints (catalogued since 18) are shown on their column.
  */
 export async function dumpSchema(db: Db): Promise<string> {
   const { rows: tables } = await sql<Relation>`
     select c.oid::int8 as oid, c.relname as name, c.reloptions as options
     from pg_class c where c.relkind = 'r' and ${OURS} order by c.relname`.execute(db);
-  const parts: string[] = [];
+  // Indexes may be made by functions, which so come first.
+  const parts = await functionStatements(db);
   for (const table of tables) {
     const lines = [...(await columnLines(db, table)), ...(await constraintLines(db, table))];
     const options = [...(table.options ?? [])].sort();
@@ -27,7 +28,7 @@ export async function dumpSchema(db: Db): Promise<string> {
     );
     parts.push(...(await indexStatements(db, table)));
   }
-  parts.push(...(await functionStatements(db)), ...(await triggerStatements(db)));
+  parts.push(...(await triggerStatements(db)));
   return `${parts.join('\n\n')}\n`;
 }
 

@@ -34,7 +34,6 @@ function run(what: string, program: string, parameters: string[], settings: Reco
   }
 }
 
-const started = performance.now();
 let seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1_000_000_000));
 let operations = 0;
 
@@ -44,6 +43,7 @@ prove('what was tried', 'test/engine/tried', {});
 prove('500 steps for workers in bash and Python', 'test/server/example-workers.test.ts', { STEPS: '500' });
 run('every crash point', process.execPath, [ours('crash-points')], {});
 run('a storm of five minutes', process.execPath, [ours('storm'), '--minutes', '5'], {});
+const started = performance.now();
 while (performance.now() - started < MINUTES * 60_000) {
   const seeds = Array.from({ length: SEEDS_AT_ONCE }, (_, i) => seed + i);
   const settings = { SEED: seeds.join(), OPERATIONS: String(OPERATIONS) };

@@ -34,7 +34,8 @@ export interface RemoteDesk {
   /**
    * Writes outcomes, in one batch with those of everybody else, and answers after the commit: one result each, in
    * their order. Throws `too_many_waiting` and `overloaded` when too many, or too large ones, wait to be written. `next`
-   * asks for claims as well: of the steps that become ready by it, else of the queue.
+   * asks for claims as well, of the steps that become ready by it: null when there are none, so that whoever then asks
+   * for others need not hold the outcomes while it waits.
    */
   settle(
     outcomes: readonly StepOutcome[],

@@ -157,8 +157,8 @@ export function createRemoteClaims(options: {
       const repeated = next.requestId !== null && results.includes('claim_lost');
       const handouts = await handOver(repeated ? await givenTo(next) : (taker?.claims ?? []), next);
       // What was settled is settled, also when nobody is served here any more.
-      if (handouts.length > 0 || asks.haveEnded()) return { results, handed: { handouts, command: 'run' } };
-      return { results, handed: await claim(next) };
+      const isServed = handouts.length > 0 || asks.haveEnded();
+      return { results, handed: isServed ? { handouts, command: 'run' } : null };
     },
   };
 }

@@ -101,7 +101,8 @@ describe('a worker that is drained', () => {
     await drainWorker(store, worker);
     const { results, handed } = await here.remote.settle([done(first)], ask(worker));
     expect(results).toMatchObject([{ failed: false }]);
-    expect(handed).toEqual({ handouts: [], command: 'drain' });
+    expect(handed).toBeNull();
+    expect(await here.remote.claim(ask(worker))).toEqual({ handouts: [], command: 'drain' });
   });
 
   it('is told again what a request gave it before', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { formatClaimId } from '../../src/domain/claim-id.ts';
 import type { AppError } from '../../src/domain/errors.ts';
 import { LIMITS } from '../../src/domain/limits.ts';
 import { readApart } from '../../src/http/bodies/read-apart.ts';
@@ -9,7 +10,7 @@ import { createRemoteOutcomes } from '../../src/scheduler/remote-outcomes.ts';
 import type { Settler } from '../../src/scheduler/settler.ts';
 import { send, type TestApi, testApi } from '../support/api.ts';
 import { until } from '../support/embedded.ts';
-import { answerOf, open } from '../support/raw.ts';
+import { answerOf, open, sendRaw } from '../support/raw.ts';
 
 let api: TestApi;
 let tooMuch = false;
@@ -72,6 +73,40 @@ it('bodies that arrive together are taken as far as there is room; the rest is r
   // Who leaves in the middle leaves nothing behind.
   for (const socket of sockets) socket.destroy();
   await until(async () => (await submitLarge()).status === 202);
+});
+
+it('whoever waits for the next steps keeps no room with the outcomes that it sent', async () => {
+  const { id: worker_id } = (await api.call('POST', '/v1/workers', { body: { name: 'w', uses: ['none'] } }))
+    .json;
+  const head = (path: string, length: number) =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+  const release = {
+    id: formatClaimId({ job_id: randomUUID(), ordinal: 0, claim_id: randomUUID() }),
+    release: true,
+  };
+  const waiting: Socket[] = [];
+  const wait = async (path: string, body: object, size: number) => {
+    const socket = await open(api.port);
+    waiting.push(socket);
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk;
+    });
+    socket.write(head(path, size) + JSON.stringify(body).padEnd(size));
+    return () => answer;
+  };
+  const claim = { worker_id, wait: 60 };
+  const first = await wait('/v1/claims/settle', { outcomes: [release], claim }, 31 * MIB);
+  for (let i = 0; i < 20; i++) await wait('/v1/claims', claim, MIB - 1);
+  const settleMuch = () =>
+    sendRaw(
+      api.port,
+      head('/v1/claims/settle', 31 * MIB).replace('host:', 'connection: close\r\nhost:') +
+        JSON.stringify({ outcomes: [release] }).padEnd(31 * MIB),
+    );
+  await until(async () => (await settleMuch()).status === 200);
+  expect(first()).toBe('');
+  for (const socket of waiting) socket.destroy();
 });
 
 it('large bodies in YAML wait as far as there is room; when the server stops they are all answered', async () => {

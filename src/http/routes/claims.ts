@@ -33,8 +33,9 @@ const schema = {
 
 /** `POST /v1/claims`. */
 export function addClaimRoute(app: App, { desk, claimTtlMs }: RouteContext): void {
-  app.post('/v1/claims', { schema }, async ({ body }, reply) => {
-    const ask = readAsk(body, { pointer: '', claimTtlMs, gone: goneSignal(reply) });
+  app.post('/v1/claims', { schema }, async (request, reply) => {
+    const ask = readAsk(request.body, { pointer: '', claimTtlMs, gone: goneSignal(reply) });
+    request.letBodyGo();
     const { handouts, command } = await desk.claim(ask);
     return { data: handouts.map(claimBody), command };
   });

@@ -85,17 +85,19 @@ export function addSettleRoutes(app: App, context: RouteContext): void {
   app.post(
     '/v1/claims/settle',
     { schema: settle, bodyLimit: LIMITS.settleBodyBytes },
-    async ({ body }, reply) => {
-      const { claimTtlMs } = context;
-      const next =
-        body.claim === undefined
-          ? null
-          : readAsk(body.claim, { pointer: '/claim', claimTtlMs, gone: goneSignal(reply) });
-      const { data, handed } = await settleAll(context, body.outcomes, next);
+    async (request, reply) => {
+      const { claim, outcomes } = request.body;
+      const { claimTtlMs, desk, staleWrites } = context;
+      const gone = goneSignal(reply);
+      const next = claim === undefined ? null : readAsk(claim, { pointer: '/claim', claimTtlMs, gone });
+      const { data, handed } = await settleAll(context, outcomes.splice(0), next);
       const stale = data.filter(({ code }) => code === 'claim_lost').length;
-      if (stale > 0) context.staleWrites(stale);
-      if (handed === null) return { data, claims: [] };
-      return { data, claims: handed.handouts.map(claimBody), command: handed.command };
+      if (stale > 0) staleWrites(stale);
+      if (next === null) return { data, claims: [] };
+      // The answer may wait for the next steps, and others must have room for what they say.
+      request.letBodyGo();
+      const { handouts, command } = handed ?? (await desk.claim(next));
+      return { data, claims: handouts.map(claimBody), command };
     },
   );
 }

@@ -166,8 +166,15 @@ export function createRemoteClaims(options: {
 // Loaded at once: as many of the largest as make up an answer.
 const LOADED = Math.ceil(LIMITS.claimAnswerBytes / LIMITS.valueBytes);
 
-/** Loads claims as far as their `with`s go into one answer; what does not is `left`. At least one always does. */
-async function loadSome(store: Store, claims: readonly ClaimKey[]) {
+/**
+ * Loads claims as far as their `with`s go into one answer; what does not is `left`. At least one always does. Which ones
+ * do depends on no order but that of their steps: copies of a request get the same claims, in different orders.
+ */
+async function loadSome(store: Store, granted: readonly ClaimKey[]) {
+  const claims = [...granted].sort(byStep);
+  const place = new Map(granted.map(({ claim_id }, index) => [claim_id, index]));
+  const placeOf = ({ claim_id }: ClaimKey) => place.get(claim_id) ?? 0;
+  const inOrder = () => loaded.sort((one, other) => placeOf(one) - placeOf(other));
   const loaded: Awaited<ReturnType<typeof handOutRemote>> = [];
   let bytes = 0;
   for (let from = 0; from < claims.length; from += LOADED) {
@@ -175,12 +182,17 @@ async function loadSome(store: Store, claims: readonly ClaimKey[]) {
     for (const [index, handout] of some.entries()) {
       if (handout.rendered.ok) bytes += jsonBytes(handout.rendered.value);
       if (bytes > LIMITS.claimAnswerBytes && loaded.length > 0) {
-        return { loaded, left: [...some.slice(index), ...claims.slice(from + LOADED)] };
+        return { loaded: inOrder(), left: [...some.slice(index), ...claims.slice(from + LOADED)] };
       }
       loaded.push(handout);
     }
   }
-  return { loaded, left: [] };
+  return { loaded: inOrder(), left: [] };
+}
+
+function byStep(one: ClaimKey, other: ClaimKey): number {
+  if (one.job_id === other.job_id) return one.ordinal - other.ordinal;
+  return one.job_id < other.job_id ? -1 : 1;
 }
 
 async function rest(ms: number, options: { signal: AbortSignal }): Promise<void> {

@@ -146,6 +146,26 @@ describe('a request sent to two servers', () => {
     expect(idsOf(await second)).toEqual(idsOf(first));
   });
 
+  it('gives the same to both copies when it is more than goes into one answer', async () => {
+    const uses = newAction();
+    const worker = await register(uses);
+    const filling = 'x'.repeat(250 * 1024);
+    const steps = Array.from({ length: 50 }, (_, i) => ({ name: `s${i}`, uses, with: { filling } }));
+    // What is taken first is not what stands first in the database.
+    for (const priority of [0, 1]) await submit(uses, { steps, priority });
+    const request = ask(worker, { requestId: 'r', max: 1000 });
+    const copies = await Promise.all([here.remote.claim(request), there.remote.claim(request)]);
+    const given = new Set(copies.flatMap(idsOf));
+    const running = async () =>
+      (
+        await sql<{
+          claim_id: string;
+        }>`select claim_id from step where uses = ${uses} and status = 'running'`.execute(store.db)
+      ).rows.map((row) => row.claim_id);
+    await until('the rest is given back', async () => (await running()).length <= given.size);
+    expect(new Set(await running())).toEqual(given);
+  });
+
   it('gives what there is although the row of its worker is held for a moment', async () => {
     const uses = newAction();
     const worker = await register(uses);

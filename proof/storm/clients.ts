@@ -8,8 +8,6 @@ import { twice } from './twice.ts';
 export interface StormClients {
   /** Submits so many jobs as one batch, to two servers at once. Resolves when both have answered. */
   submit(jobs: number): Promise<void>;
-  /** Steps of the jobs that were submitted. */
-  readonly steps: number;
   /** Jobs that somebody still looks after: those that are to be cancelled, retried and so on. */
   readonly caring: number;
 }
@@ -39,13 +37,12 @@ export function createClients(options: {
   const now = Date.now;
   let number = 0;
   let batches = 0;
-  const state = { steps: 0, caring: 0 };
+  const state = { caring: 0 };
 
   async function submit(count: number): Promise<void> {
     const jobs = Array.from({ length: count }, () => jobOf(number++, shapes));
     const key = `storm-${batches++}`;
     ledger.write({ kind: 'submitted', at: now(), key, names: jobs.map(({ name }) => name) });
-    state.steps += jobs.reduce((sum, { steps }) => sum + (steps?.length ?? 1), 0);
     const send = async () => {
       const { data } = await any().submitBatch(jobs, { idempotencyKey: key, signal });
       ledger.write({ kind: 'accepted', at: now(), key, ids: data.map(({ id }) => id) });
@@ -142,9 +139,6 @@ export function createClients(options: {
 
   return {
     submit,
-    get steps() {
-      return state.steps;
-    },
     get caring() {
       return state.caring;
     },

@@ -24,8 +24,9 @@ const SAY_MS = 5_000;
 const nap = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 interface Progress {
-  steps: number;
+  /** Of jobs that were not deleted. */
   over: number;
+  open: number;
   openJobs: number;
 }
 
@@ -38,7 +39,7 @@ export async function weather(
   const started = performance.now();
   const tell = (line: string) =>
     say(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  ${line}`);
-  let progress: Progress = { steps: 0, over: 0, openJobs: 0 };
+  let progress: Progress = { over: 0, open: 0, openJobs: 0 };
   let isRaging = true;
   let saidAt = 0;
 
@@ -47,16 +48,14 @@ export async function weather(
     progress = await readProgress(scene.pool).catch(() => progress);
     if (performance.now() - saidAt < SAY_MS) return;
     saidAt = performance.now();
-    tell(
-      `${progress.over} steps over, ${clients.steps - progress.over} to go, ${progress.openJobs} jobs open`,
-    );
+    tell(`${progress.over} steps over, ${progress.open} to go, ${progress.openJobs} jobs open`);
   }
 
   const submits = new Set<Promise<void>>();
   async function submitAll(): Promise<void> {
     while (isRaging && !signal.aborted) {
       await look();
-      if (submits.size < SUBMITS_AT_ONCE && clients.steps - progress.over < BACKLOG) {
+      if (submits.size < SUBMITS_AT_ONCE && progress.open < BACKLOG) {
         const submit = clients.submit(BATCH).finally(() => submits.delete(submit));
         submits.add(submit);
       }
@@ -80,7 +79,7 @@ export async function weather(
   }
   signal.throwIfAborted();
   const settledMs = performance.now() - calmAt;
-  tell(`${progress.over} of ${clients.steps} steps over, ${progress.openJobs} jobs open`);
+  tell(`${progress.over} steps over, ${progress.openJobs} jobs open`);
   const wrong = servers.flatMap(({ name, endedByItself }) =>
     endedByItself.map((said) => `${name} ended: ${said}`),
   );
@@ -98,8 +97,8 @@ export async function weather(
 
 async function readProgress(pool: pg.Pool): Promise<Progress> {
   const { rows } = await pool.query<Progress>(`
-    select coalesce(sum(steps_total), 0)::int4 as steps,
-      coalesce(sum(steps_succeeded + steps_failed + steps_skipped + steps_cancelled), 0)::int4 as over,
+    select coalesce(sum(steps_succeeded + steps_failed + steps_skipped + steps_cancelled), 0)::int4 as over,
+      coalesce(sum(steps_pending + steps_ready + steps_running + steps_waiting), 0)::int4 as open,
       (count(*) filter (where finished_at is null))::int4 as "openJobs"
     from job`);
   return rows[0] as Progress;

@@ -3,10 +3,10 @@
 CREATE OR REPLACE FUNCTION public.label_keys(labels jsonb)
  RETURNS integer[]
  LANGUAGE sql
- IMMUTABLE PARALLEL SAFE STRICT
+ IMMUTABLE PARALLEL SAFE STRICT COST 1
 AS $function$
-    select coalesce(array_agg(distinct ('x' || left(md5(key || '=' || value), 3))::bit(12)::integer), '{}')
-    from jsonb_each_text(labels)
+    select coalesce(array_agg(distinct get_byte(hash, 0) * 16 + get_byte(hash, 1) / 16), '{}')
+    from jsonb_each_text(labels), sha256(convert_to(key || '=' || value, 'UTF8')) as hash
   $function$;
 
 create table attempt (
@@ -80,7 +80,7 @@ create table job (
 );
 
 CREATE INDEX job_by_age ON job USING btree (created_at, id);
-CREATE INDEX job_by_label_key ON job USING gin (label_keys(labels)) WHERE (labels <> '{}'::jsonb);
+CREATE INDEX job_by_label_key ON job USING gin (label_keys(labels));
 CREATE INDEX job_by_name ON job USING btree (name, created_at, id);
 CREATE INDEX job_by_status ON job USING btree (status, created_at, id);
 CREATE INDEX job_deadline ON job USING btree (deadline_at) WHERE (finished_at IS NULL);

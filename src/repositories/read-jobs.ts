@@ -145,7 +145,7 @@ function filtered<Row>(query: JobQuery<Row>, filters: JobFilters): JobQuery<Row>
     .$if(statuses.length > 0, (q) => q.where('status', 'in', [...statuses]))
     .$if(name !== null, (q) => q.where('name', '=', name as string))
     .$if(Object.keys(labels).length > 0, (q) =>
-      q.where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb and labels <> '{}'
+      q.where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb
         and label_keys(labels) @> label_keys(${JSON.stringify(labels)}::jsonb)`),
     )
     .$if(created_after !== null, (q) => q.where(sql<boolean>`created_at > ${created_after}::timestamptz`))

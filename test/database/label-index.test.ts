@@ -31,6 +31,15 @@ async function indexBytes(): Promise<number> {
   return Number(rows[0]?.bytes);
 }
 
+// As jobs are listed.
+const find = (labels: object) => sql`select id from job where labels @> ${JSON.stringify(labels)}::jsonb
+  and label_keys(labels) @> label_keys(${JSON.stringify(labels)}::jsonb)`;
+
+async function planOf(query: ReturnType<typeof sql>): Promise<string> {
+  const { rows } = await sql<{ 'QUERY PLAN': string }>`explain ${query}`.execute(database.db);
+  return rows.map((row) => row['QUERY PLAN']).join('\n');
+}
+
 describe('the index of labels', () => {
   it('does not grow with labels whose jobs are gone', async () => {
     const sizes: number[] = [];
@@ -45,11 +54,16 @@ describe('the index of labels', () => {
 
   it('finds a rare label, and all that jobs were asked for', async () => {
     await insertLabelled(9);
-    const find = (labels: object) => sql`select id from job where labels @> ${JSON.stringify(labels)}::jsonb
-      and labels <> '{}' and label_keys(labels) @> label_keys(${JSON.stringify(labels)}::jsonb)`;
     expect((await find({ run: '9-77' }).execute(database.db)).rows).toHaveLength(1);
     expect((await find({ run: '9-77', team: 0 }).execute(database.db)).rows).toHaveLength(0);
-    const plan = await sql<{ 'QUERY PLAN': string }>`explain ${find({ run: '9-77' })}`.execute(database.db);
-    expect(plan.rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('job_by_label_key');
+    expect(await planOf(find({ run: '9-77' }))).toContain('job_by_label_key');
+  });
+
+  it('is left alone for the newest jobs of a label that many share', async () => {
+    const page = sql`${find({ team: 0 })} order by created_at desc, id desc limit 51`;
+    expect((await page.execute(database.db)).rows).toHaveLength(51);
+    const plan = await planOf(page);
+    expect(plan).toContain('job_by_age');
+    expect(plan).not.toContain('Sort');
   });
 });

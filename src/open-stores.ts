@@ -19,7 +19,8 @@ const WORK_CONNECTIONS = 10;
 // What is asked over HTTP leaves two to the engine, and new work leaves two more to workers that hold steps.
 const GATED_CONNECTIONS = 8;
 const LANES = {
-  workers: { most: GATED_CONNECTIONS, patienceMs: 30_000 },
+  // Served first, and yet one is left to requests: thousands who talk must not keep anybody from cancelling a job.
+  workers: { most: GATED_CONNECTIONS - 1, patienceMs: 30_000 },
   requests: { most: 6, patienceMs: 5_000 },
 };
 const VITAL_CONNECTIONS = 2;

@@ -1,6 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createPool } from '../../src/database/connection.ts';
 import { createGate } from '../../src/database/gate.ts';
+import { openStores } from '../../src/open-stores.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { until } from '../support/embedded.ts';
 
@@ -63,4 +67,17 @@ it('gives back the place of who could not be connected', async () => {
   const gate = createGate(nobody, 1, { requests: { most: 1, patienceMs: 20_000 } });
   for (const _ of [1, 2]) await expect(gate.pool('requests').connect()).rejects.toThrow('ECONNREFUSED');
   await until(() => gate.waiting('requests') === 0);
+});
+
+it('serves requests, such as to cancel a job, however much workers have to say', async () => {
+  const stops: (() => Promise<void>)[] = [];
+  const server = { id: randomUUID(), kind: 'embedded', version: '' } as const;
+  const log = createLogger({ level: 'silent', pretty: false });
+  const { requests, workers } = await openStores(database.url, server, log, stops);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const talks = Array.from({ length: 50 }, () => workers.db.connection().execute(() => promise));
+  expect((await sql`select 1 as n`.execute(requests.db)).rows).toEqual([{ n: 1 }]);
+  resolve();
+  await Promise.all(talks);
+  for (const stop of stops) await stop();
 });

@@ -31,7 +31,12 @@ interface Known extends RequestingWorker {
 }
 
 /** Remembers workers for a few seconds, and tells the database of those that wait here that they live. */
-export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks): KnownWorkers {
+export function createKnownWorkers(
+  store: Store,
+  log: Logger,
+  asks: RemoteAsks,
+  { most = MOST_KNOWN, seeMs = SEE_MS } = {},
+): KnownWorkers {
   const known = new Map<string, Known>();
   // A worker asks with many requests at once; one look is enough for all.
   const looking = new Map<string, Promise<void>>();
@@ -40,19 +45,21 @@ export function createKnownWorkers(store: Store, log: Logger, asks: RemoteAsks):
     const seen = await seeWorkers(store, ids);
     for (const id of ids) {
       const row = seen.find((one) => one.id === id);
-      if (row === undefined) known.delete(id);
-      else known.set(id, { empty: true, chain: 0, ...known.get(id), ...row, seenAt: performance.now() });
+      const before = known.get(id);
+      // Who is known already would keep its place, and be forgotten before those who have not been heard of since.
+      known.delete(id);
+      if (row) known.set(id, { empty: true, chain: 0, ...before, ...row, seenAt: performance.now() });
     }
     // What nobody has talked about for longest goes first.
     for (const id of known.keys()) {
-      if (known.size <= MOST_KNOWN) break;
+      if (known.size <= most) break;
       known.delete(id);
     }
   };
 
   const loop: Loop = startLoop({
     name: 'workers',
-    intervalMs: SEE_MS,
+    intervalMs: seeMs,
     log,
     async pass() {
       const ids = asks.workers();

@@ -11,6 +11,8 @@ import type { Handed, RemoteRequest } from '../../src/operations/remote-desk.ts'
 import type { StepOutcome } from '../../src/operations/settle-steps.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 import { type Dispatch, startDispatch } from '../../src/scheduler/dispatch.ts';
+import { createKnownWorkers } from '../../src/scheduler/known-workers.ts';
+import { type AskEnd, createRemoteAsks } from '../../src/scheduler/remote-asks.ts';
 import type { EngineMeter } from '../../src/telemetry/engine-metrics.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -90,6 +92,33 @@ const chain = (uses: string) => ({
     ...{ name, uses },
     needs: all.slice(Math.max(0, index - 1), index),
   })),
+});
+
+describe('a worker that waits', () => {
+  it('is not forgotten for those that have come and gone since it came', async () => {
+    const ids = [await register('any'), await register('any')];
+    const asks = createRemoteAsks(() => {});
+    const log = createLogger({ level: 'silent', pretty: false });
+    let passes = 0;
+    const workers = () => {
+      passes += 1;
+      return asks.workers();
+    };
+    const known = createKnownWorkers(store, log, { ...asks, workers }, { most: 2, seeMs: 20 });
+    const told: AskEnd[] = [];
+    for (const id of ids) {
+      await known.get(id);
+      void asks.wait({ ...ask(id, { waitMs: 60_000 }), uses: [] }).then((end) => told.push(end));
+    }
+    for (let gone = 0; gone < 5; gone += 1) {
+      await known.get(await register('any'));
+      const before = passes;
+      await until('both were looked at', () => passes >= before + 2);
+    }
+    expect(told).toEqual([]);
+    await known.stop();
+    asks.end();
+  });
 });
 
 describe('a worker that is drained', () => {

@@ -75,6 +75,22 @@ it('bodies that arrive together are taken as far as there is room; the rest is r
   await until(async () => (await submitLarge()).status === 202);
 });
 
+it('whoever announces bodies on a thousand connections, and sends none, keeps no room from others', async () => {
+  const begun = new Set<unknown>();
+  const count = (request: unknown) => begun.add(request);
+  api.app.server.on('request', count);
+  const sockets = await Promise.all(Array.from({ length: 1_000 }, () => open(api.port)));
+  for (const socket of sockets)
+    socket.write(
+      'POST /v1/claims/extend HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n',
+    );
+  await until(() => begun.size === sockets.length);
+  api.app.server.off('request', count);
+  const extended = await api.call('POST', '/v1/claims/extend', { body: { claims: [{ id: 'none' }] } });
+  for (const socket of sockets) socket.destroy();
+  expect(extended.status).toBe(200);
+});
+
 it('whoever waits for the next steps keeps no room with the outcomes that it sent', async () => {
   const { id: worker_id } = (await api.call('POST', '/v1/workers', { body: { name: 'w', uses: ['none'] } }))
     .json;

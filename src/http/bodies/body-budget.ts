@@ -10,8 +10,8 @@ declare module 'fastify' {
   }
 }
 
-// What is smaller is counted at once; who sends it slowly keeps little from others.
-const SMALL = 64 * 1024;
+// What is smaller is counted at once: announced on every connection that there may be, it does not fill the room.
+const SMALL = Math.floor(LIMITS.bodiesBytes / (LIMITS.connections + LIMITS.connectionsRefused));
 
 /**
  * Bounds the bytes of all bodies that are in memory at the same time, from their arrival until they are answered: a body

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** What takes long: whole programs started again and again, or bodies made to be slow. `npm run test:long`. */
+/** What takes long: whole programs started again and again, bodies made to be slow, the short forms of `proof/`. */
 const LONG = [
   'test/cli/command-line.test.ts',
   'test/client/package.test.ts',
@@ -22,7 +22,8 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: 'suite', include: ['test/**/*.test.ts'], exclude: LONG } },
-      { extends: true, test: { name: 'long', include: LONG } },
+      // Three of them at once may keep each other waiting on two cores.
+      { extends: true, test: { name: 'long', include: LONG, testTimeout: 60_000, hookTimeout: 90_000 } },
     ],
     globalSetup: ['test/support/global-setup.ts'],
     // Real processes: tests start children, send signals and hold connections.

@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 // As `npm start` starts it.
 const PRESTART = join(ROOT, 'scripts/prestart.cjs');
 const MAIN = join(ROOT, 'src/main.ts');
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 export interface Exit {
   code: number | null;

@@ -61,17 +61,29 @@ export async function playAll(run: Run, db: Kysely<Tables>, memory: () => string
     await play(run, from, storing);
     const before = await countSettled(db);
     const about = { operations: STORING.operations, levels: ['nearly', 'wire'] as const };
-    const said = acceptedBy(await play(run, storing, to, about, (shot) => !shot.waits));
+    const outcomes = await play(run, storing, to, about, (shot) => !shot.waits);
+    const said = acceptedBy(outcomes);
     const after = await countStored(db);
     const [jobs, workers] = [after.jobs - before.jobs, after.workers - before.workers];
     const more = jobs - said.jobs + (workers - said.workers);
     // Of a request whose connection was cut nobody knows whether the server had all of it before.
     if (jobs < said.jobs || workers < said.workers || more > said.silent)
       tally.wrong.push(
-        `requests ${storing} to ${to} stored ${jobs} jobs and ${workers} workers, and said ${said.jobs} and ${said.workers}`,
+        `requests ${storing} to ${to} stored ${jobs} jobs and ${workers} workers, and said ${said.jobs} and ${said.workers}: ${acceptedOf(outcomes)}`,
       );
     options.say(`${to} requests, ${listed(tally.byClass)}, ${memory()}, ${tally.wrong.length} wrong`);
   }
+}
+
+/** What was not refused, in words. */
+function acceptedOf(outcomes: readonly Outcome[]): string {
+  return outcomes
+    .filter(({ answers }) => !answers.every(({ status }) => status >= 400))
+    .map(
+      ({ shot, answers }) =>
+        `${shot.operation.id} ${answers.map(({ status }) => status).join('+') || 'silent'}`,
+    )
+    .join(', ');
 }
 
 type Only = Parameters<typeof makeShot>[3];

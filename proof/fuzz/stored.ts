@@ -26,15 +26,20 @@ export async function countSettled(db: Kysely<Tables>): Promise<Stored> {
   return now;
 }
 
-/** What requests say they have stored: all that was answered 201 or 202; and how many said nothing. */
+/**
+ * What requests say they have stored: all that was answered 201 or 202, and submits that were answered 200 because their
+ * job was over by then; and how many said nothing.
+ */
 export function acceptedBy(outcomes: readonly Outcome[]): Stored & { silent: number } {
   const stored = { jobs: 0, workers: 0, silent: 0 };
   for (const { shot, answers } of outcomes) {
     if (answers.length === 0) stored.silent++;
-    for (const [place, { status, text }] of answers.entries()) {
+    for (const [place, { status, headers, text }] of answers.entries()) {
+      const operation = place === 0 ? shot.operation.id : '';
       if (status === 201) stored.workers++;
-      const isBatch = place === 0 && shot.operation.id === 'submitBatch';
-      if (status === 202) stored.jobs += isBatch ? JSON.parse(text).data.length : 1;
+      if (status === 202) stored.jobs += operation === 'submitBatch' ? JSON.parse(text).data.length : 1;
+      const isOver = status === 200 && operation === 'submitJob';
+      if (isOver && headers['idempotency-replayed'] === undefined) stored.jobs++;
     }
   }
   return stored;

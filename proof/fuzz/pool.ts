@@ -54,6 +54,8 @@ export function createPool(): Pool {
   const cursors = recent<string>();
   const keys = recent<{ key: string; body: string }>();
   const logEnds = recent<number>();
+  /** The pool of the server itself, about which most calls are refused: rare among so many workers. */
+  let server: KnownWorker | undefined;
 
   const some = <Value>(chance: Chance, map: Map<string, Value>): [string, Value] | undefined =>
     map.size === 0 ? undefined : chance.pick([...map]);
@@ -66,7 +68,10 @@ export function createPool(): Pool {
     if (typeof value !== 'object' || value === null) return;
     const { id } = value;
     if (typeof id === 'string' && 'estimated_remaining_ms' in value) jobs.put(id, value.status);
-    if (typeof id === 'string' && 'last_seen_at' in value) workers.put(id, value);
+    if (typeof id === 'string' && 'last_seen_at' in value) {
+      if (value.kind === 'server') server = value;
+      else workers.put(id, value);
+    }
     if (typeof id === 'string' && 'expires_in_ms' in value) claims.put(id, isOver(value) ? 'ended' : 'open');
     if (typeof value.worker_id === 'string') workers.delete(value.worker_id);
     const job = /^\/v1\/jobs\/([0-9a-f-]{36})/.exec(path)?.[1];
@@ -83,6 +88,7 @@ export function createPool(): Pool {
     },
     step: (chance) => some(chance, steps)?.[1],
     worker: (chance) => {
+      if (server !== undefined && chance.is(0.02)) return server;
       const live = [...workers.values()].filter(({ kind, status }) => kind === 'remote' && status === 'live');
       return live.length > 0 && chance.is(0.9) ? chance.pick(live) : some(chance, workers)?.[1];
     },

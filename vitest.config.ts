@@ -10,6 +10,7 @@ const LONG = [
   'test/engine/scale.test.ts',
   'test/http/bodies-bombs.test.ts',
   'test/http/edges-slow.test.ts',
+  'test/http/overload.test.ts',
   'test/proof/*.test.ts',
   'test/server/example.test.ts',
   'test/server/example-workers.test.ts',

@@ -343,7 +343,8 @@ describe('a worker that is to stop', () => {
     const worker = await start({ work: action }, { concurrency: 2, prefetch: 2 });
     const steps = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name, uses: 'work' }));
     const { id } = await client.submit({ name: 'drained', steps });
-    await until(async () => (await client.get(id)).steps.running === 4);
+    // The server counts them as running before their worker has heard of them.
+    await until(() => heard('claimed').length === 4);
     const stopping = worker.stop({ graceMs: 20_000 });
     // Uncharged, and at once.
     await until(async () => (await client.get(id)).steps.ready === 3);

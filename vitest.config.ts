@@ -18,6 +18,7 @@ const LONG = [
   'test/server/http-again.test.ts',
   'test/server/http-steps.test.ts',
   'test/server/listen.test.ts',
+  'test/server/restart.test.ts',
   'test/server/start.test.ts',
 ];
 

@@ -52,7 +52,7 @@ describe.concurrent('a client that is slow', () => {
     const answers = Promise.all(idle.map(expectTimeout));
     expect((await send(api.port, 'GET', '/livez')).status).toBe(200);
     await answers;
-    expect(api.app.server.maxConnections).toBe(LIMITS.connections);
+    expect(api.app.server.maxConnections).toBe(LIMITS.connections + LIMITS.connectionsRefused);
   });
 
   it('to send the head, a header at a time, is answered 408', async () => {

@@ -94,5 +94,5 @@ test('other requests are answered while a large JSON body is read and checked', 
   }
   expect((await large).status).toBe(200);
   // Were it checked in one go, one would be answered before and one after.
-  expect(answered).toBeGreaterThan(10);
+  expect(answered).toBeGreaterThan(3);
 }, 60_000);

@@ -37,6 +37,8 @@ export function boundBodies(app: FastifyInstance, isOfWorkers: (url: string) => 
     const whose = isOfWorkers(request.url) ? 'workers' : 'others';
     let mine = 0;
     const take = (bytes: number) => {
+      // What was on its way when the body was let go is read to nowhere.
+      if (!given.has(request)) return;
       if (held[whose] + bytes > LIMITS.bodiesBytes) throw tooMuch();
       held[whose] += bytes;
       mine += bytes;
@@ -52,7 +54,8 @@ export function boundBodies(app: FastifyInstance, isOfWorkers: (url: string) => 
       take(length);
       return payload;
     }
-    if (length > SMALL && held[whose] + length > LIMITS.bodiesBytes) throw tooMuch();
+    // Without a length, in chunks, it is judged as it comes.
+    if (!chunked && held[whose] + length > LIMITS.bodiesBytes) throw tooMuch();
     const counted = count(payload as Readable, take);
     stopCounting = counted.stop;
     return counted.body;

@@ -7,9 +7,11 @@ import {
   poolFigures,
 } from './database/connection.ts';
 import { createGate, type Gate } from './database/gate.ts';
+import { createRememberedJobs } from './database/remembered-jobs.ts';
 import type { Store } from './database/store.ts';
 import { startWakeUpExchange } from './database/wake-up-exchange.ts';
 import { createWakeUps, type WakeUps } from './database/wake-ups.ts';
+import { LIMITS } from './domain/limits.ts';
 import { isAnotherServerAlive } from './repositories/live-servers.ts';
 import { readFigures } from './repositories/read-figures.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -89,7 +91,8 @@ export async function openStores(
     metrics.observe(drafts);
     logMoves(drafts);
   };
-  const over = (db: Store['db']): Store => ({ db, wakeUps, observe });
+  const remembered = createRememberedJobs(LIMITS.rememberedSteps);
+  const over = (db: Store['db']): Store => ({ db, wakeUps, observe, remembered });
   return {
     store: over(work.db),
     requests: over(createDatabase(gate.pool('requests'))),

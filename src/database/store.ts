@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { JobDraft } from '../domain/moves/draft.ts';
+import type { RememberedJobs } from './remembered-jobs.ts';
 import type { Tables } from './tables.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -9,6 +10,8 @@ export interface Store {
   wakeUps: WakeUps;
   /** Sees every committed change of this server: for its log. */
   observe?: (drafts: readonly JobDraft[]) => void;
+  /** Of one server, whichever of its connections are used; without it everything is read before it is changed. */
+  remembered?: RememberedJobs;
 }
 
 /** A transaction: what a function that writes takes, so that nothing is written outside one. Only operations open them. */

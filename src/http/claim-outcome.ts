@@ -6,7 +6,7 @@ import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import { findOutputFault, makeStorable } from '../domain/storable.ts';
-import type { StepAfter, StepOutcome } from '../operations/settle-steps.ts';
+import type { StepAfter, StepOutcome } from '../operations/step-outcome.ts';
 import { readDuration } from './claim-request.ts';
 import { PROBLEMS } from './problem-details.ts';
 

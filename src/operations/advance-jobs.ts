@@ -5,6 +5,7 @@ import { finishJob } from '../domain/moves/finish-job.ts';
 import { type ClaimTerms, grantClaim, promoteHeld, room } from '../domain/moves/hold.ts';
 import { failFast, mustFailFast, propagate } from '../domain/moves/propagate.ts';
 import { readRequestingWorkers } from '../repositories/claim-requests.ts';
+import type { RemoteHandout } from '../repositories/load-scopes.ts';
 import {
   type LoadedStep,
   loadAllSteps,
@@ -13,6 +14,7 @@ import {
   loadStepsBelow,
 } from '../repositories/load-steps.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
+import { rememberDrafts } from './remember-drafts.ts';
 
 /** A step that a worker now holds, and the id that fences every write about it. */
 export interface ClaimedStep {
@@ -21,6 +23,8 @@ export interface ClaimedStep {
   claim_id: string;
   uses: string;
   attempt: number;
+  /** What to run, where it was in memory when the claim was committed. */
+  handout?: RemoteHandout | undefined;
 }
 
 /** An offer to run steps that a change promotes, in the same transaction: a chain then costs one commit a step. */
@@ -53,9 +57,9 @@ export async function advanceJobs(
 ): Promise<ClaimedStep[]> {
   await failFastJobs(tx, drafts);
   await propagateAll(tx, drafts);
-  await addHeldSteps(tx, drafts, options.loadHeld ?? false);
-  for (const draft of drafts) promoteHeld(draft);
-  const claims = options.handOff ? await handOffPromoted(tx, drafts, options.handOff) : [];
+  const held = await addHeldSteps(tx, drafts, options.loadHeld ?? false);
+  for (const draft of drafts) promoteHeld(draft, held.get(draft.job.id));
+  const claims = options.handOff ? await handOffWhatIsReady(tx, drafts, options.handOff) : [];
   for (const draft of drafts) finishJob(draft);
   await saveDrafts(tx, drafts);
   return claims;
@@ -90,24 +94,39 @@ async function propagateAll(tx: Tx, drafts: readonly JobDraft[]): Promise<void> 
   }
 }
 
-async function addHeldSteps(tx: Tx, drafts: readonly JobDraft[], all: boolean): Promise<void> {
+/** Loads what was held before, where there may be room for it; by the ids of the jobs. */
+async function addHeldSteps(
+  tx: Tx,
+  drafts: readonly JobDraft[],
+  all: boolean,
+): Promise<Map<string, LoadedStep[]>> {
   const wanted = drafts
     .filter((draft) => (all || draft.job.max_parallel !== null) && room(draft.job) > 0)
     .map(({ job }) => ({ job_id: job.id, limit: Math.min(room(job), job.steps_pending) }))
     .filter(({ limit }) => limit > 0);
-  if (wanted.length > 0) addLoaded(drafts, await loadHeldSteps(tx, wanted));
+  const held = wanted.length === 0 ? [] : await loadHeldSteps(tx, wanted);
+  addLoaded(drafts, held);
+  return Map.groupBy(held, (step) => step.job_id);
 }
 
-async function handOffPromoted(
+async function handOffWhatIsReady(
   tx: Tx,
   drafts: readonly JobDraft[],
   handOff: HandOff,
 ): Promise<ClaimedStep[]> {
-  const promoting = drafts.filter(({ promoted, job, now }) => promoted.length > 0 && job.deadline_at > now);
-  if (promoting.length === 0) return [];
-  const leaving = await findLeaving(tx, handOff.workers ?? []);
+  if (drafts.every(({ promoted }) => promoted.length === 0)) return [];
+  return handOffPromoted(drafts, handOff, await findLeaving(tx, handOff.workers ?? []));
+}
+
+/** Hands promoted steps to whoever takes them; `leaving`: workers that must be given nothing. */
+export function handOffPromoted(
+  drafts: readonly JobDraft[],
+  handOff: HandOff,
+  leaving: ReadonlySet<string>,
+): ClaimedStep[] {
   const claims: ClaimedStep[] = [];
-  for (const draft of promoting) {
+  for (const draft of drafts) {
+    if (draft.job.deadline_at <= draft.now) continue;
     for (const step of draft.promoted) {
       const terms = handOff.take(step, draft.job.id, leaving);
       if (terms === null) continue;
@@ -140,11 +159,12 @@ export function addLoaded(drafts: readonly JobDraft[], steps: readonly LoadedSte
   for (const draft of drafts) addSteps(draft, byJob.get(draft.job.id) ?? []);
 }
 
-/** Sends the hints that follow from committed drafts, and shows them to whoever observes the store. */
+/** Sends the hints that follow from committed drafts, remembers them, and shows them to whoever observes the store. */
 export function announce(store: Store, drafts: readonly JobDraft[]): void {
   const changed = drafts.filter((draft) => draft.job.version !== draft.jobBefore.version);
   if (changed.length === 0) return;
   store.observe?.(changed);
+  rememberDrafts(store, changed);
   const byId = new Map(changed.map((draft) => [draft.job.id, draft.job]));
   store.wakeUps.jobsChanged(byId.keys(), (id) => byId.get(id));
   // Also what was ready before: while this held the job's lock, a claim passed it over.

@@ -83,7 +83,7 @@ export async function draftsOfSteps<Due extends StepKey>(
   locked: readonly LockedJob[],
   due: readonly Due[],
 ): Promise<{ drafts: Map<string, JobDraft>; mine: Due[] }> {
-  const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+  const drafts = new Map(locked.map(({ job, now, database }) => [job.id, openDraft(job, [], now, database)]));
   const mine = due.filter(({ job_id }) => drafts.has(job_id));
   if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
   return { drafts, mine };

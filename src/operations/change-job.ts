@@ -17,7 +17,7 @@ export async function changeOneJob(
   const draft = await inTransaction(store.db, async (tx) => {
     const [locked] = await lockJobs(tx, [id], 'wait');
     if (!locked) throw new AppError('job_not_found', `there is no job with the id ${id}`);
-    const draft = openDraft(locked.job, [], locked.now);
+    const draft = openDraft(locked.job, [], locked.now, locked.database);
     await change(tx, draft);
     return draft;
   });

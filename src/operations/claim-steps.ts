@@ -56,7 +56,7 @@ async function claimFrom(
     // A job past its deadline is about to end; nothing of it starts any more.
     const drafts = locked
       .filter(({ job, now }) => job.deadline_at > now)
-      .map(({ job, now }) => openDraft(job, [], now));
+      .map(({ job, now, database }) => openDraft(job, [], now, database));
     if (drafts.length === 0) return { grants: requests.map(() => NOTHING), drafts };
     const picked = await pickReadySteps(
       tx,

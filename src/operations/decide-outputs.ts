@@ -23,7 +23,7 @@ export async function decideOutputs(store: Store, limit: number = BATCH): Promis
     jobOf: (job) => job.id,
     async change(tx, locked, decided) {
       const byId = new Map(decided.map((job) => [job.id, job]));
-      const drafts = locked.map(({ job, now }) => openDraft(job, [], now));
+      const drafts = locked.map(({ job, now, database }) => openDraft(job, [], now, database));
       for (const draft of drafts) {
         const found = byId.get(draft.job.id);
         if (found && draft.job.output_undecided && draft.job.retry_round === found.retry_round) {

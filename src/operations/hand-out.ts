@@ -25,15 +25,27 @@ export async function handOut(
   store: Store,
   claims: readonly ClaimedStep[],
 ): Promise<(Handout & { rendered: Rendered })[]> {
-  return renderAll(store, await loadHandouts(store.db, claims));
+  return renderAll(store, await known(claims, (unknown) => loadHandouts(store.db, unknown)));
 }
 
 /** Loads what claimed steps need to run at a remote worker. Claims that are no longer valid are left out. */
 export async function handOutRemote(
   store: Store,
-  claims: readonly ClaimKey[],
+  claims: readonly (ClaimKey & Pick<ClaimedStep, 'handout'>)[],
 ): Promise<(RemoteHandout & { rendered: Rendered })[]> {
-  return renderAll(store, await loadRemoteHandouts(store.db, claims));
+  return renderAll(store, await known(claims, (unknown) => loadRemoteHandouts(store.db, unknown)));
+}
+
+/** What the claims need, in their order: those that were committed a moment ago may have it with them. */
+async function known<One extends Handout, Claim extends ClaimKey & { handout?: RemoteHandout | undefined }>(
+  claims: readonly Claim[],
+  load: (claims: readonly Claim[]) => Promise<One[]>,
+): Promise<(One | RemoteHandout)[]> {
+  const unknown = claims.filter((claim) => claim.handout === undefined);
+  const loaded = unknown.length === 0 ? [] : await load(unknown);
+  if (unknown.length === claims.length) return loaded;
+  const byId = new Map(loaded.map((handout) => [handout.claim_id, handout]));
+  return claims.flatMap((claim) => claim.handout ?? byId.get(claim.claim_id) ?? []);
 }
 
 async function renderAll<One extends Handout>(

@@ -1,6 +1,6 @@
 import type { Json } from '../domain/json.ts';
 import type { RemoteHandout } from './hand-out.ts';
-import type { StepAfter, StepOutcome } from './settle-steps.ts';
+import type { StepAfter, StepOutcome } from './step-outcome.ts';
 
 /** What a remote worker asks for; null of `uses` and `queues`: as it was registered. */
 export interface RemoteRequest {

@@ -1,30 +1,17 @@
 import { sqlState } from '../database/sql-state.ts';
-import type { Store } from '../database/store.ts';
+import type { Store, Tx } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
+import { LIMITS } from '../domain/limits.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
-import { type AttemptEnd, endAttempt } from '../domain/moves/end-attempt.ts';
-import { loadStepsAndDependents } from '../repositories/load-steps.ts';
+import { loadStepsAndDependents, loadWholeJobs } from '../repositories/load-steps.ts';
 import { findJobs, lockJobs } from '../repositories/lock-jobs.ts';
 import { addLoaded, advanceJobs, announce, type ClaimedStep, type HandOff } from './advance-jobs.ts';
-
-/** How one claimed attempt ended. */
-export interface StepOutcome {
-  job_id: string;
-  ordinal: number;
-  claim_id: string;
-  end: AttemptEnd;
-}
+import { addHandouts } from './remembered-handouts.ts';
+import { settleRemembered } from './settle-remembered.ts';
+import { applyOutcome, type StepAfter, type StepOutcome, stepAfter } from './step-outcome.ts';
 
 /** What became of an outcome: written, refused because its claim is no longer valid, or left because its job is locked. */
 export type SettleResult = 'settled' | 'claim_lost' | 'busy';
-
-/** Where a settled attempt left its step. */
-export interface StepAfter {
-  /** The step failed for good, whatever the worker said: also when its output could not be stored. */
-  failed: boolean;
-  /** Milliseconds until the step may be taken again; null when at once, or never. */
-  retry_in_ms: number | null;
-}
 
 export interface Settlement {
   /** One result an outcome, in their order. */
@@ -32,6 +19,11 @@ export interface Settlement {
   /** The same for those that were settled; null for the others. */
   after: (StepAfter | null)[];
   claims: ClaimedStep[];
+}
+
+interface SettleOptions {
+  mode: 'wait' | 'skip';
+  handOff?: (() => HandOff) | undefined;
 }
 
 /**
@@ -43,7 +35,30 @@ export interface Settlement {
 export async function settleSteps(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
+  options: SettleOptions,
+): Promise<Settlement> {
+  // What is waited for is held by somebody, who changes it.
+  if (options.mode === 'wait') return settleLocked(store, outcomes, options);
+  const written = await settleRemembered(store, outcomes, options.handOff?.());
+  if (written.after.size === 0) return settleLocked(store, outcomes, options);
+  const left = outcomes.filter((outcome) => !written.after.has(outcome));
+  // The offer is taken; and what was written must be told, whatever becomes of the rest.
+  const rest = left.length === 0 ? null : await settleLocked(store, left, { mode: 'skip' }).catch(() => null);
+  const restOf = new Map(left.map((outcome, index) => [outcome, index]));
+  const place = (outcome: StepOutcome) => restOf.get(outcome) ?? 0;
+  return {
+    results: outcomes.map((outcome) =>
+      written.after.has(outcome) ? 'settled' : (rest?.results[place(outcome)] ?? 'busy'),
+    ),
+    after: outcomes.map((outcome) => written.after.get(outcome) ?? rest?.after[place(outcome)] ?? null),
+    claims: written.claims,
+  };
+}
+
+async function settleLocked(
+  store: Store,
+  outcomes: readonly StepOutcome[],
+  options: SettleOptions,
 ): Promise<Settlement> {
   try {
     return await settleTogether(store, outcomes, options);
@@ -58,12 +73,12 @@ export async function settleSteps(
 async function settleHalves(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
+  options: SettleOptions,
 ): Promise<Settlement> {
   const middle = outcomes.length >> 1;
-  const first = await settleSteps(store, outcomes.slice(0, middle), options);
+  const first = await settleLocked(store, outcomes.slice(0, middle), options);
   // The second half takes nothing: an offer stands for one transaction.
-  const second = await settleSteps(store, outcomes.slice(middle), { mode: options.mode });
+  const second = await settleLocked(store, outcomes.slice(middle), { mode: options.mode });
   return {
     results: [...first.results, ...second.results],
     after: [...first.after, ...second.after],
@@ -82,14 +97,16 @@ function withInvalidOutput(outcome: StepOutcome): StepOutcome {
 async function settleTogether(
   store: Store,
   outcomes: readonly StepOutcome[],
-  options: { mode: 'wait' | 'skip'; handOff?: (() => HandOff) | undefined },
+  options: SettleOptions,
 ): Promise<Settlement> {
   const jobIds = [...new Set(outcomes.map((outcome) => outcome.job_id))];
   const { drafts, ...settlement } = await inTransaction(store.db, async (tx) => {
     const locked = await lockJobs(tx, jobIds, options.mode);
-    const drafts = new Map(locked.map(({ job, now }) => [job.id, openDraft(job, [], now)]));
+    const drafts = new Map(
+      locked.map(({ job, now, database }) => [job.id, openDraft(job, [], now, database)]),
+    );
     const mine = outcomes.filter((outcome) => drafts.has(outcome.job_id));
-    if (mine.length > 0) addLoaded([...drafts.values()], await loadStepsAndDependents(tx, mine));
+    await loadForOutcomes(tx, [...drafts.values()], mine, store.remembered !== undefined);
     // One that is gone would be tried again and again otherwise, and then waited for.
     const left = options.mode === 'wait' ? [] : jobIds.filter((id) => !drafts.has(id));
     const busy = new Set(left.length === 0 ? [] : await findJobs(tx, left));
@@ -103,21 +120,20 @@ async function settleTogether(
     return { results, after, claims, drafts: [...drafts.values()] };
   });
   announce(store, drafts);
+  addHandouts(drafts, settlement.claims);
   return settlement;
 }
 
-function applyOutcome(draft: JobDraft | undefined, outcome: StepOutcome): SettleResult {
-  const step = draft?.steps.get(outcome.ordinal);
-  if (!draft || step?.status !== 'running' || step.claim_id !== outcome.claim_id) return 'claim_lost';
-  endAttempt(draft, step, outcome.end, Math.random());
-  return 'settled';
-}
-
-function stepAfter(draft: JobDraft | undefined, ordinal: number): StepAfter {
-  const step = draft?.steps.get(ordinal);
-  const waits = step?.status === 'waiting' && step.wake_at !== null;
-  return {
-    failed: step?.status === 'failed',
-    retry_in_ms: waits ? Math.max(0, (step.wake_at ?? 0) - (draft?.now ?? 0)) : null,
-  };
+/** Small jobs are loaded whole, so that they can be remembered; of the others what nearly every outcome needs. */
+async function loadForOutcomes(
+  tx: Tx,
+  drafts: readonly JobDraft[],
+  outcomes: readonly StepOutcome[],
+  toRemember: boolean,
+): Promise<void> {
+  const small = toRemember ? drafts.filter(({ job }) => job.steps_total <= LIMITS.readWhole) : [];
+  const whole = small.map(({ job }) => job.id);
+  if (whole.length > 0) addLoaded(small, await loadWholeJobs(tx, whole));
+  const rest = outcomes.filter(({ job_id }) => !whole.includes(job_id));
+  if (rest.length > 0) addLoaded(drafts, await loadStepsAndDependents(tx, rest));
 }

@@ -14,7 +14,7 @@ export async function startScheduledJobs(store: Store, limit: number = BATCH): P
     async change(tx, locked) {
       const drafts = locked
         .filter(({ job, now }) => job.status === 'scheduled' && (job.run_at ?? 0) <= now)
-        .map(({ job, now }) => openDraft(job, [], now));
+        .map(({ job, now, database }) => openDraft(job, [], now, database));
       for (const draft of drafts) moveJob(draft, 'queued');
       await advanceJobs(tx, drafts, { loadHeld: true });
       return drafts;

@@ -5,6 +5,7 @@ import { findByIdempotencyKeys, insertJobs, type NewJob, readClock } from '../re
 import { announce } from './advance-jobs.ts';
 import { draftSubmitted } from './draft-submitted.ts';
 import { giveWay } from './give-way.ts';
+import { addWork } from './remember-drafts.ts';
 import { idempotencyConflict } from './submit-job.ts';
 
 /** Steps that one statement inserts: about a tenth of a second, far from any timeout, and little to hold in memory. */
@@ -30,8 +31,9 @@ export async function submitBatch(
   for (;;) {
     const { requestHash: hash, traceparent = null } = options;
     const drafted = await draftAll(store, jobs, { keys, hash, traceparent });
-    if (await inTurn(store, () => insertAll(store, drafted))) {
-      announceAll(store, drafted);
+    const inserted = await inTurn(store, () => insertAll(store, drafted));
+    if (inserted) {
+      announceAll(store, drafted, inserted.database);
       return { jobs: drafted.map(({ draft }, index) => ({ index, id: draft.job.id })), replayed: false };
     }
     const existing = keys === null ? [] : await findByIdempotencyKeys(store.db, keys);
@@ -86,17 +88,24 @@ async function inTurn<Result>(store: Store, work: () => Promise<Result>): Promis
   return await turn;
 }
 
-/** False when the key is taken: then nothing was inserted. */
-async function insertAll(store: Store, jobs: readonly NewJob[]): Promise<boolean> {
+/** Null when the key is taken: then nothing was inserted. Else when it was, and in which run of the database. */
+async function insertAll(
+  store: Store,
+  jobs: readonly NewJob[],
+): Promise<Awaited<ReturnType<typeof insertJobs>>> {
   const taken = new Error('the idempotency key is taken');
   try {
-    await inTransaction(store.db, async (tx) => {
-      for (const some of inParts(jobs)) if (!(await insertJobs(tx, some))) throw taken;
+    return await inTransaction(store.db, async (tx) => {
+      let last: Awaited<ReturnType<typeof insertJobs>> = null;
+      for (const some of inParts(jobs)) {
+        last = await insertJobs(tx, some);
+        if (last === null) throw taken;
+      }
+      return last;
     });
-    return true;
   } catch (error) {
     // Thrown, because only so the jobs that were inserted before it was found out are taken back.
-    if (error === taken) return false;
+    if (error === taken) return null;
     throw error;
   }
 }
@@ -116,9 +125,13 @@ function* inParts(jobs: readonly NewJob[]): Generator<NewJob[]> {
   yield part;
 }
 
-function announceAll(store: Store, jobs: readonly NewJob[]): void {
+function announceAll(store: Store, jobs: readonly NewJob[], database: string): void {
   const drafts = jobs.map(({ draft }) => draft);
-  for (const draft of drafts) draft.job.version = 1;
+  for (const { draft, definition, traceparent } of jobs) {
+    draft.job.version = 1;
+    draft.database = database;
+    if (store.remembered) addWork(draft, definition, traceparent);
+  }
   announce(store, drafts);
   if (drafts.some((draft) => draft.job.status === 'scheduled')) store.wakeUps.somethingDue();
 }

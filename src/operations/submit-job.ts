@@ -5,6 +5,7 @@ import type { NormalJob } from '../domain/job-definition/normalise.ts';
 import { findByIdempotencyKeys, insertJobs, readClock } from '../repositories/insert-jobs.ts';
 import { announce } from './advance-jobs.ts';
 import { draftSubmitted } from './draft-submitted.ts';
+import { addWork } from './remember-drafts.ts';
 
 /**
  * Stores a job; when this returns it is committed. The same idempotency key again gives the job that it made
@@ -29,6 +30,8 @@ export async function submitJob(
     );
     if (inserted) {
       draft.job.version = 1;
+      draft.database = inserted.database;
+      if (store.remembered) addWork(draft, job, options.traceparent ?? null);
       announce(store, [draft]);
       if (draft.job.status === 'scheduled') store.wakeUps.somethingDue();
       return { id: draft.job.id, replayed: false };

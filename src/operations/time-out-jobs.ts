@@ -19,7 +19,7 @@ export async function timeOutJobs(store: Store, limit: number = BATCH): Promise<
       // A retry by hand may have moved the deadline since.
       const drafts = locked
         .filter(({ job, now }) => !isTerminalJob(job.status) && job.deadline_at <= now)
-        .map(({ job, now }) => openDraft(job, [], now));
+        .map(({ job, now, database }) => openDraft(job, [], now, database));
       if (drafts.length === 0) return [];
       const ids = drafts.map((draft) => draft.job.id);
       addLoaded(drafts, await loadOpenSteps(tx, ids));

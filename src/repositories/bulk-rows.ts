@@ -49,12 +49,16 @@ export function rowsToInsert(
     Object.entries(columns).filter(([name]) => !shared.some(([one]) => one === name)),
   );
   const values = shared.map(([name, kind]) => {
-    const type = sql.raw(ARRAY_TYPE[kind].slice(0, -2));
-    return sql`${sql.val(encode(kind, fieldOf(rows[0] ?? {}, name)))}::${type} as ${sql.ref(name)}`;
+    return sql`${scalar(kind, fieldOf(rows[0] ?? {}, name))} as ${sql.ref(name)}`;
   });
   if (values.length === 0) return bulkRows(alias, columns, rows);
   if (Object.keys(own).length === 0) return sql`(select ${sql.join(values)}) as ${sql.ref(alias)}`;
   return sql`(select own.*, ${sql.join(values)} from ${bulkRows('own', own, rows)}) as ${sql.ref(alias)}`;
+}
+
+/** One value as it would travel in such rows. */
+export function scalar(kind: BulkKind, value: unknown): RawBuilder<unknown> {
+  return sql`${sql.val(encode(kind, value))}::${sql.raw(ARRAY_TYPE[kind].slice(0, -2))}`;
 }
 
 /** From this many rows on: below it another statement for each pattern of columns would cost more than it spares. */

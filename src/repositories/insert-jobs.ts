@@ -4,6 +4,8 @@ import type { Tables } from '../database/tables.ts';
 import type { NormalJob } from '../domain/job-definition/normalise.ts';
 import type { JobDraft } from '../domain/moves/draft.ts';
 import { type BulkKind, rowsToInsert } from './bulk-rows.ts';
+import { placeInTime } from './draft-changes.ts';
+import { DATABASE_RUN } from './lock-jobs.ts';
 
 /** A job to be inserted: its first state, what it was made from, and the request that asks for it. */
 export interface NewJob {
@@ -100,14 +102,18 @@ const STEP_VALUES = values('d', STEP_KINDS);
 
 /**
  * Inserts jobs and all their steps in one statement, as their drafts have them; the drafts' instants are milliseconds
- * relative to the moment of the insert. False when an idempotency key is taken: then no steps were inserted, and of
- * several jobs perhaps some, so that the transaction must not be committed.
+ * relative to the moment of the insert, and are set right then. Null when an idempotency key is taken: then no steps were
+ * inserted, and of several jobs perhaps some, so that the transaction must not be committed. Else the database's clock,
+ * and in which run of the database that was.
  */
-export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<boolean> {
+export async function insertJobs(
+  tx: Tx,
+  jobs: readonly NewJob[],
+): Promise<{ now: number; database: string } | null> {
   const steps = jobs.flatMap(({ draft, definition }) =>
     definition.steps.map((step) => ({ ...step, ...draft.steps.get(step.ordinal), job_id: draft.job.id })),
   );
-  const { rows } = await sql<{ inserted: number }>`
+  const { rows } = await sql<{ inserted: number; now: number; database: string }>`
     with clock as materialized (select clock_timestamp() as now),
     inserted as (
       insert into job (${JOB_COLUMNS})
@@ -120,8 +126,12 @@ export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<boole
       select ${STEP_VALUES} from clock c cross join ${rowsToInsert('d', STEP_KINDS, steps)}
       where (select count(*) from inserted) = ${jobs.length}
     )
-    select count(*)::int4 as inserted from inserted`.execute(tx);
-  return rows[0]?.inserted === jobs.length;
+    select (select count(*) from inserted)::int4 as inserted, (extract(epoch from now) * 1000)::float8 as now,
+      ${DATABASE_RUN} as database from clock`.execute(tx);
+  const [{ inserted, now, database } = { inserted: 0, now: 0, database: '' }] = rows;
+  if (inserted !== jobs.length) return null;
+  for (const { draft } of jobs) placeInTime(draft, now);
+  return { now, database };
 }
 
 function jobRow({ draft, definition, hash, idempotencyKey, traceparent }: NewJob): object {

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../database/store.ts';
+import { LIMITS } from '../domain/limits.ts';
 import type { StepState } from '../domain/moves/draft.ts';
 import { bulkRows, instant } from './bulk-rows.ts';
 
@@ -73,6 +74,18 @@ export async function loadStepsBelow(
 /** Every step of the jobs that has not ended. */
 export async function loadOpenSteps(tx: Tx, jobIds: readonly string[]): Promise<LoadedStep[]> {
   return loadStepsWhere(tx, sql`s.job_id = any(${sql.val([...jobIds])}::uuid[]) and s.finished_at is null`);
+}
+
+/** All steps of several jobs, with the small and literal `with`s: enough to remember the jobs. */
+export async function loadWholeJobs(tx: Tx, jobIds: readonly string[]): Promise<LoadedStep[]> {
+  const { rows } = await sql<LoadedStep>`
+    select s.* from unnest(${sql.val([...jobIds])}::uuid[]) as k (job_id)
+    cross join lateral (
+      select ${STEP_COLUMNS}, case when s.with_reads is null and coalesce(octet_length(s."with"::text), 0) <=
+        ${sql.lit(LIMITS.rememberedWith)} then jsonb_build_object('with', s."with") end as work
+      from step s where s.job_id = k.job_id offset 0
+    ) s`.execute(tx);
+  return rows;
 }
 
 /** Every step of the job, with what it needs. */

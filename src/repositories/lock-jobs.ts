@@ -3,17 +3,24 @@ import type { Tx } from '../database/store.ts';
 import type { JobState } from '../domain/moves/draft.ts';
 import { instant } from './bulk-rows.ts';
 
-/** A job whose row this transaction holds, and the database's clock after it was taken, in milliseconds. */
+/** A job whose row this transaction holds. */
 export interface LockedJob {
   job: JobState;
+  /** The database's clock after it was taken, in milliseconds. */
   now: number;
+  /** In which run of which database: see `RememberedJobs`. */
+  database: string;
 }
 
 const JOB_COLUMNS = sql`id, name, status, reason, version, max_parallel, fail_fast, output_template is not null as has_output,
   output_undecided, error, timeout_ms, retry_round, hard_failures, progress, running_progress,
   ${instant('run_at')} as run_at, ${instant('started_at')} as started_at, ${instant('finished_at')} as finished_at,
   ${instant('deadline_at')} as deadline_at, steps_total, steps_pending, steps_ready, steps_running, steps_waiting,
-  steps_succeeded, steps_failed, steps_skipped, steps_cancelled`;
+  steps_succeeded, steps_failed, steps_skipped, steps_cancelled,
+  jsonb_build_object('labels', labels, 'traceparent', source ->> 'traceparent') as about`;
+
+/** Tells one run of one database from another: after a failover it is another one. */
+export const DATABASE_RUN = sql<string>`pg_postmaster_start_time()::text`;
 
 /**
  * Locks job rows, in the order of their ids: the first statement of every transaction that moves steps, and the only
@@ -41,12 +48,11 @@ export async function lockJobsWhere(
   mode: 'wait' | 'skip',
 ): Promise<LockedJob[]> {
   const skip = mode === 'skip' ? sql`skip locked` : sql``;
-  const { rows } = await sql<JobState & { now: number }>`
+  const { rows } = await sql<JobState & { now: number; database: string }>`
     with locked as materialized (
       select * from job where ${condition} order by id for no key update ${skip}
     )
-    select ${JOB_COLUMNS}, (extract(epoch from clock_timestamp()) * 1000)::float8 as now from locked`.execute(
-    tx,
-  );
-  return rows.map(({ now, ...job }) => ({ job, now }));
+    select ${JOB_COLUMNS}, (extract(epoch from clock_timestamp()) * 1000)::float8 as now, ${DATABASE_RUN} as database
+    from locked`.execute(tx);
+  return rows.map(({ now, database, ...job }) => ({ job, now, database }));
 }

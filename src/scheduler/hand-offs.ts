@@ -1,7 +1,7 @@
 import type { StepState } from '../domain/moves/draft.ts';
 import type { ClaimTerms } from '../domain/moves/hold.ts';
 import type { ClaimedStep, HandOff } from '../operations/advance-jobs.ts';
-import type { StepOutcome } from '../operations/settle-steps.ts';
+import type { StepOutcome } from '../operations/step-outcome.ts';
 import type { HeldSteps, Kind } from './held-steps.ts';
 
 // So many steps in a row may go from hand to hand in one slot, then the queue has its turn.

@@ -6,7 +6,7 @@ import type { StepState } from '../domain/moves/draft.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { handOut } from '../operations/hand-out.ts';
-import type { StepOutcome } from '../operations/settle-steps.ts';
+import type { StepOutcome } from '../operations/step-outcome.ts';
 import { openAttemptLog } from './attempt-log.ts';
 import type { HandOffs } from './hand-offs.ts';
 import type { Held, HeldSteps, Kind } from './held-steps.ts';

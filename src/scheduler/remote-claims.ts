@@ -11,7 +11,7 @@ import { termsOf } from '../operations/claim-request.ts';
 import { handOutRemote } from '../operations/hand-out.ts';
 import type { Handed, RemoteDesk, RemoteRequest } from '../operations/remote-desk.ts';
 import { findGivenClaims } from '../operations/see-workers.ts';
-import type { StepOutcome } from '../operations/settle-steps.ts';
+import type { StepOutcome } from '../operations/step-outcome.ts';
 import { LONGEST_CHAIN, type RemoteTaker } from './hand-offs.ts';
 import type { KnownWorkers } from './known-workers.ts';
 import type { Ask, RemoteAsks } from './remote-asks.ts';

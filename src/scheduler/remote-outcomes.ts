@@ -3,7 +3,7 @@ import type { Json } from '../domain/json.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { jsonBytes } from '../domain/storable.ts';
 import type { RemoteResult } from '../operations/remote-desk.ts';
-import type { StepOutcome } from '../operations/settle-steps.ts';
+import type { StepOutcome } from '../operations/step-outcome.ts';
 import type { RemoteTaker } from './hand-offs.ts';
 import type { Settler } from './settler.ts';
 

@@ -2,12 +2,8 @@ import type { Logger } from 'pino';
 import { passesByItself } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
-import {
-  type SettleResult,
-  type StepAfter,
-  type StepOutcome,
-  settleSteps,
-} from '../operations/settle-steps.ts';
+import { type SettleResult, settleSteps } from '../operations/settle-steps.ts';
+import type { StepAfter, StepOutcome } from '../operations/step-outcome.ts';
 import type { Offer, RemoteTaker } from './hand-offs.ts';
 
 const BATCH = 250;
@@ -112,7 +108,7 @@ export function createSettler(options: {
     const offer = options.offer(outcomes, takersOf(batch));
     try {
       options.onBatch?.(batch.length);
-      const { results, after } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
+      const { results, after, claims } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
       const busy: Entry[] = [];
       results.forEach((result, index) => {
         const entry = batch[index] as Entry;
@@ -120,7 +116,9 @@ export function createSettler(options: {
         else settled(entry, result, after[index]);
       });
       if (busy.length > 0) tryBusyAgain(busy);
-      if (offer.granted().length > 0) options.onHandedOff(offer.granted());
+      const mine = new Set(offer.granted());
+      const handedOff = claims.filter((claim) => mine.has(claim));
+      if (handedOff.length > 0) options.onHandedOff(handedOff);
     } catch (error) {
       // The answer may have got lost after the commit; what was taken then is ours. Whoever starts it will see.
       if (offer.granted().length > 0) options.onHandedOff(offer.granted());

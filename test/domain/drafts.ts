@@ -69,7 +69,7 @@ export function draftOfGraph(
   });
   const draft = draftOf(states, job);
   for (const step of states) if (step.unmet === 0 && step.status === 'pending') meetNeeds(draft, step);
-  promoteHeld(draft);
+  promoteHeld(draft, [...draft.steps.values()]);
   return draft;
 }
 

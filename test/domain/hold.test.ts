@@ -12,7 +12,7 @@ describe('holding steps back', () => {
   it('lets steps become ready only while the job is queued or running', () => {
     for (const status of JOB_STATUSES) {
       const draft = draftOf([held(0)], { status });
-      promoteHeld(draft);
+      promoteHeld(draft, [...draft.steps.values()]);
       const open = status === 'queued' || status === 'running';
       expect([status, isOpenForWork(draft.job), room(draftOf([held(0)], { status }).job)]).toEqual([
         status,
@@ -33,7 +33,7 @@ describe('holding steps back', () => {
           const running = Array.from({ length: busy }, (_, i) => stepState(100 + i, { status: 'running' }));
           const steps = Array.from({ length: waiting }, (_, i) => held(waiting - i - 1));
           const draft = draftOf([...steps, ...running], { status: 'running', max_parallel: most });
-          promoteHeld(draft);
+          promoteHeld(draft, [...draft.steps.values()]);
           const free = Math.max(0, Math.min(waiting, most - busy));
           expect(draft.promoted.map((step) => step.ordinal)).toEqual([...Array(free).keys()]);
           expect(counters(draft).counted).toEqual(counters(draft).recounted);
@@ -44,7 +44,7 @@ describe('holding steps back', () => {
 
   it('leaves alone what still has needs or an `if` to be decided', () => {
     const draft = draftOf([stepState(0, { unmet: 1 }), stepState(1, { undecided: true })]);
-    promoteHeld(draft);
+    promoteHeld(draft, [...draft.steps.values()]);
     expect(statuses(draft)).toEqual(['pending', 'pending']);
   });
 
@@ -52,7 +52,7 @@ describe('holding steps back', () => {
     const draft = draftOfGraph([[], [], []]);
     expect(draft.promoted.map((step) => step.turn)).toEqual([NOW, NOW + 5, NOW + 10]);
     hold(draft, stepOf(draft, 0), { turn: null });
-    promoteHeld(draft);
+    promoteHeld(draft, [...draft.steps.values()]);
     expect(stepOf(draft, 0).turn).toBe(NOW + 10);
   });
 });

@@ -23,7 +23,7 @@ function endStep(draft: JobDraft, step: StepState, how: 'succeeded' | 'failed'):
 function follow(draft: JobDraft): void {
   if (mustFailFast(draft)) failFast(draft);
   expect(propagate(draft)).toEqual([]);
-  promoteHeld(draft);
+  promoteHeld(draft, [...draft.steps.values()]);
 }
 
 /** How a need can end, and what it means to the step below. */
@@ -268,7 +268,7 @@ describe('any graph', () => {
               missing.map((ordinal) => stepOf(stored, ordinal)),
             );
           }
-          promoteHeld(draft);
+          promoteHeld(draft, [...draft.steps.values()]);
         }
         expect(statuses(stored)).toEqual(endsOf(needs, fates));
       }),

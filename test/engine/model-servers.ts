@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
+import { createRememberedJobs } from '../../src/database/remembered-jobs.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -37,7 +38,7 @@ export async function startModelServer(url: string, name: string): Promise<Model
   const db = createDatabase(
     createPool({ connection: url, max: 6, applicationName: `holdfast test ${name}` }),
   );
-  const store: Store = { db, wakeUps: createWakeUps() };
+  const store: Store = { db, wakeUps: createWakeUps(), remembered: createRememberedJobs(200) };
   const log = createLogger({ level: 'silent', pretty: false });
   // A pool that can run nothing: all steps are for remote workers.
   const settings = { workerId: randomUUID(), slots: 1, queues: null, claimTtlMs: 30_000 };

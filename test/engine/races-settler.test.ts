@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
-import type { StepOutcome } from '../../src/operations/settle-steps.ts';
+import type { StepOutcome } from '../../src/operations/step-outcome.ts';
 import { createSettler } from '../../src/scheduler/settler.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';

@@ -16,8 +16,9 @@ import { type ProgressReport, reportProgress } from '../../src/operations/report
 import { rescueExpired, rescueWorker } from '../../src/operations/rescue-steps.ts';
 import { resumeJob } from '../../src/operations/resume-job.ts';
 import { retryJob } from '../../src/operations/retry-job.ts';
-import { type StepOutcome, settleSteps } from '../../src/operations/settle-steps.ts';
+import { settleSteps } from '../../src/operations/settle-steps.ts';
 import { startScheduledJobs } from '../../src/operations/start-scheduled-jobs.ts';
+import type { StepOutcome } from '../../src/operations/step-outcome.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 import { timeOutJobs } from '../../src/operations/time-out-jobs.ts';
 import { wakeSteps } from '../../src/operations/wake-steps.ts';

@@ -8,7 +8,7 @@ import { claimSteps } from '../../src/operations/claim-steps.ts';
 import { drainWorker } from '../../src/operations/drain-worker.ts';
 import { registerWorker } from '../../src/operations/register-worker.ts';
 import type { Handed, RemoteRequest } from '../../src/operations/remote-desk.ts';
-import type { StepOutcome } from '../../src/operations/settle-steps.ts';
+import type { StepOutcome } from '../../src/operations/step-outcome.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 import { type Dispatch, startDispatch } from '../../src/scheduler/dispatch.ts';
 import { createKnownWorkers } from '../../src/scheduler/known-workers.ts';

@@ -5,6 +5,7 @@ import type { Catalogue } from '../../src/actions/catalogue.ts';
 import { value } from '../../src/actions/value.ts';
 import { wait } from '../../src/actions/wait.ts';
 import { createDatabase, createPool } from '../../src/database/connection.ts';
+import { createRememberedJobs } from '../../src/database/remembered-jobs.ts';
 import type { Store } from '../../src/database/store.ts';
 import { startWakeUpExchange } from '../../src/database/wake-up-exchange.ts';
 import { isAnotherServerAlive } from '../../src/repositories/live-servers.ts';
@@ -61,7 +62,7 @@ export async function startServer(
     log,
   });
   const { wakeUps } = exchange;
-  const store: Store = { db: open(10), wakeUps };
+  const store: Store = { db: open(10), wakeUps, remembered: createRememberedJobs(200) };
   const vital: Store = { db: vitalDb, wakeUps };
   const catalogue: Catalogue = new Map([value, wait, flaky].map((action) => [action.uses, action]));
   const scheduler = await startScheduler({

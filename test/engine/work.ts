@@ -9,7 +9,7 @@ import { type NormalJob, normaliseJob } from '../../src/domain/job-definition/no
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { ClaimedStep } from '../../src/operations/advance-jobs.ts';
 import { claimSteps } from '../../src/operations/claim-steps.ts';
-import type { StepOutcome } from '../../src/operations/settle-steps.ts';
+import type { StepOutcome } from '../../src/operations/step-outcome.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 
 const BUILTIN = new Set(['value', 'wait', 'flaky']);

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
+import { createRememberedJobs } from '../../src/database/remembered-jobs.ts';
 import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
+import { LIMITS } from '../../src/domain/limits.ts';
 import { type AppOptions, createApp } from '../../src/http/app.ts';
 import { startDispatch } from '../../src/scheduler/dispatch.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -51,7 +53,10 @@ const ACTIONS = {
 /** The HTTP API on a database and a port of its own. */
 export async function testApi(options: Partial<AppOptions> = {}): Promise<TestApi> {
   const database = await testDatabase();
-  const store = options.store ?? { db: database.db, wakeUps: createWakeUps() };
+  const store = options.store ?? {
+    ...{ db: database.db, wakeUps: createWakeUps() },
+    remembered: createRememberedJobs(LIMITS.rememberedSteps),
+  };
   const log = createLogger({ level: 'silent', pretty: false });
   // A pool that can run nothing: steps wait until the test claims them.
   const settings = { workerId: randomUUID(), slots: 1, queues: null, claimTtlMs: 30_000 };

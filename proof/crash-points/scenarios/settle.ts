@@ -1,7 +1,8 @@
 import type { Store } from '../../../src/database/store.ts';
 import type { HandOff } from '../../../src/operations/advance-jobs.ts';
 import { lookUpClaims } from '../../../src/operations/look-up-claims.ts';
-import { type StepOutcome, settleSteps } from '../../../src/operations/settle-steps.ts';
+import { settleSteps } from '../../../src/operations/settle-steps.ts';
+import type { StepOutcome } from '../../../src/operations/step-outcome.ts';
 import { DEAD_WORKER, type Scenario, scenario } from '../scenario.ts';
 import { FAILED, outcomes, SUCCEEDED, step, submit, TTL_MS, take, takeAndEnd } from './situation.ts';
 

@@ -29,6 +29,8 @@ export type JobState = {
   finished_at: number | null;
   deadline_at: number;
   steps_total: number;
+  /** What workers are told of it; absent where it was not loaded. */
+  about?: { labels: Record<string, string>; traceparent: string | null };
 } & Record<`steps_${StepStatus}`, number>;
 
 /** What the engine knows of a step while it holds the job's lock. Instants are milliseconds since 1970. */
@@ -69,6 +71,8 @@ export interface StepState {
   progress: number | null;
   /** Not read, only written: absent means as it was. It may be large, and no decision looks at it. */
   output?: Json;
+  /** What whoever runs it is handed, if its `with` is literal and small and was loaded. */
+  work?: { with: Json } | null;
   error: StoredError | null;
   turn: number | null;
   ready_at: number | null;
@@ -101,6 +105,8 @@ export interface JobDraft {
   steps: Map<number, StepState>;
   /** The database's clock, read after the lock was taken. */
   now: number;
+  /** In which run of which database the job was read; null for one that is not there yet. */
+  database: string | null;
   /** Steps that changed, as they were before: the guard of the write. */
   before: Map<number, StepState>;
   jobChanged: boolean;
@@ -115,12 +121,30 @@ export interface JobDraft {
   promoted: StepState[];
 }
 
-export function openDraft(job: JobState, steps: Iterable<StepState>, now: number): JobDraft {
-  const draft: JobDraft = {
+export function openDraft(
+  job: JobState,
+  steps: Iterable<StepState>,
+  now: number,
+  database: string | null = null,
+): JobDraft {
+  const draft = draftOver(job, new Map(), now, database);
+  addSteps(draft, steps);
+  return draft;
+}
+
+/** A draft that works on these very steps, however many there are. */
+export function draftOver(
+  job: JobState,
+  steps: Map<number, StepState>,
+  now: number,
+  database: string | null,
+): JobDraft {
+  return {
     job,
     jobBefore: { ...job },
-    steps: new Map(),
+    steps,
     now,
+    database,
     before: new Map(),
     jobChanged: false,
     failedNow: false,
@@ -129,8 +153,6 @@ export function openDraft(job: JobState, steps: Iterable<StepState>, now: number
     warned: [],
     promoted: [],
   };
-  addSteps(draft, steps);
-  return draft;
 }
 
 /** Adds loaded steps; one that is already there stays as the draft has it. */

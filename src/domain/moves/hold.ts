@@ -27,13 +27,17 @@ export function hold(draft: JobDraft, step: StepState, changes: Partial<StepStat
 const TURN_SPACING_MS = 5;
 
 /**
- * Promotes held steps of the draft in order of their ordinal, as far as there is room. Steps that are held in the
- * database but not in the draft must have been loaded before, lowest ordinals first.
+ * Promotes held steps in order of their ordinal, as far as there is room: those that this draft has changed, and those
+ * that were held `before`, of which the lowest ordinals must be given.
  */
-export function promoteHeld(draft: JobDraft): void {
+export function promoteHeld(draft: JobDraft, before: readonly { ordinal: number }[] = []): void {
   let left = room(draft.job);
   if (left <= 0) return;
-  const held = [...draft.steps.values()].filter(isHeld).sort((a, b) => a.ordinal - b.ordinal);
+  const ordinals = new Set([...draft.before.keys(), ...before.map(({ ordinal }) => ordinal)]);
+  const held = [...ordinals]
+    .map((ordinal) => draft.steps.get(ordinal) as StepState)
+    .filter(isHeld)
+    .sort((a, b) => a.ordinal - b.ordinal);
   for (const step of held) {
     if (left <= 0) return;
     const turn = draft.now + draft.job.steps_ready * TURN_SPACING_MS;

@@ -1,0 +1,67 @@
+import type { JobState, StepState } from '../domain/moves/draft.ts';
+
+/** A job with all its steps as this server last saw it committed. */
+export interface RememberedJob {
+  job: JobState;
+  steps: Map<number, StepState>;
+}
+
+/**
+ * What this server remembers of open jobs, so that it need not read them before each change. A memory is never more than
+ * a guess: whatever is written because of it is written only if the job's version, read under its lock, is still the one
+ * remembered.
+ */
+export interface RememberedJobs {
+  /** Gives the memory away: whoever took it keeps what came of it, or nobody remembers the job. */
+  take(id: string): RememberedJob | undefined;
+  /** Remembers a job; `database` says of which run of which database it was read. */
+  keep(remembered: RememberedJob, database: string): void;
+  /** The run of the database that all memories are of; null while there are none. */
+  database(): string | null;
+  /** About what the database's clock shows now, in milliseconds since 1970; null while it was never seen. */
+  now(): number | null;
+  /** Takes note of what it showed a moment ago. */
+  sawClock(ms: number): void;
+}
+
+/** Remembers jobs of so many steps together; those longest untouched are forgotten first. */
+export function createRememberedJobs(mostSteps: number): RememberedJobs {
+  const jobs = new Map<string, RememberedJob>();
+  let steps = 0;
+  let database: string | null = null;
+  let clock: { shown: number; at: number } | null = null;
+
+  const take = (id: string) => {
+    const remembered = jobs.get(id);
+    if (remembered === undefined) return undefined;
+    jobs.delete(id);
+    steps -= remembered.steps.size;
+    return remembered;
+  };
+
+  return {
+    take,
+    keep(remembered, of) {
+      // After a failover versions may be given once more, to something else.
+      if (of !== database) {
+        jobs.clear();
+        steps = 0;
+        database = of;
+      }
+      const { id } = remembered.job;
+      take(id);
+      if (remembered.steps.size > mostSteps) return;
+      jobs.set(id, remembered);
+      steps += remembered.steps.size;
+      for (const oldest of jobs.keys()) {
+        if (steps <= mostSteps) break;
+        take(oldest);
+      }
+    },
+    database: () => database,
+    now: () => (clock === null ? null : clock.shown + performance.now() - clock.at),
+    sawClock(ms) {
+      clock = { shown: ms, at: performance.now() };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { sqlState } from '../database/sql-state.ts';
+import type { Store } from '../database/store.ts';
+import { draftOver, type JobDraft } from '../domain/moves/draft.ts';
+import { finishJob } from '../domain/moves/finish-job.ts';
+import { promoteHeld } from '../domain/moves/hold.ts';
+import { mustFailFast, propagate } from '../domain/moves/propagate.ts';
+import { saveUnchanged } from '../repositories/save-unchanged.ts';
+import { announce, type ClaimedStep, type HandOff, handOffPromoted } from './advance-jobs.ts';
+import { addHandouts } from './remembered-handouts.ts';
+import { applyOutcome, type StepAfter, type StepOutcome, stepAfter } from './step-outcome.ts';
+
+/** What was written from memory: of each outcome in it, where its step is now. */
+export interface Written {
+  after: Map<StepOutcome, StepAfter>;
+  claims: ClaimedStep[];
+}
+
+const NOTHING: Written = { after: new Map(), claims: [] };
+
+/**
+ * Settles the outcomes of jobs that this server remembers, in one statement, without reading anything: a chain then costs
+ * one round trip a step. What is out of the ordinary is not done here: outcomes of jobs that are not remembered, changed
+ * since, held by somebody, or of which more would have to be known, are left to whoever reads the job under its lock.
+ */
+export async function settleRemembered(
+  store: Store,
+  outcomes: readonly StepOutcome[],
+  handOff: HandOff | undefined,
+): Promise<Written> {
+  const { remembered } = store;
+  const [database, now] = [remembered?.database() ?? null, remembered?.now() ?? null];
+  if (!remembered || database === null || now === null) return NOTHING;
+  const byJob = Map.groupBy(outcomes, (outcome) => outcome.job_id);
+  const drafts: JobDraft[] = [];
+  for (const [id, theirs] of byJob) {
+    const known = remembered.take(id);
+    if (known === undefined) continue;
+    const draft = draftOver(known.job, known.steps, now, database);
+    if (applyAll(draft, theirs)) drafts.push(draft);
+  }
+  if (drafts.length === 0) return NOTHING;
+  const claims = handOff ? handOffPromoted(drafts, handOff, new Set()) : [];
+  for (const draft of drafts) finishJob(draft);
+  const saved = await saveSome(store, drafts, { database, workers: handOff?.workers ?? [] });
+  const written = drafts.filter((draft) => saved.has(draft.job.id));
+  const after = new Map(
+    written.flatMap((draft) =>
+      (byJob.get(draft.job.id) ?? []).map((outcome) => [outcome, stepAfter(draft, outcome.ordinal)] as const),
+    ),
+  );
+  announce(store, written);
+  const granted = claims.filter((claim) => saved.has(claim.job_id));
+  addHandouts(written, granted);
+  return { after, claims: granted };
+}
+
+/** False when something needs a closer look: nothing of the draft may be written then. */
+function applyAll(draft: JobDraft, outcomes: readonly StepOutcome[]): boolean {
+  for (const outcome of outcomes) {
+    // An instant that was given must not be told by its distance from a guess.
+    if (outcome.end.kind === 'parked' && outcome.end.until !== undefined) return false;
+    if (applyOutcome(draft, outcome) !== 'settled') return false;
+  }
+  if (mustFailFast(draft) || draft.ended.length > 0 || draft.job.max_parallel !== null) return false;
+  if (propagate(draft).length > 0) return false;
+  promoteHeld(draft);
+  return true;
+}
+
+/** The ids of the jobs that were written; none when the statement was refused for what is in it. */
+async function saveSome(
+  store: Store,
+  drafts: readonly JobDraft[],
+  guard: { database: string; workers: readonly string[] },
+): Promise<ReadonlySet<string>> {
+  try {
+    return await saveUnchanged(store.db, drafts, guard);
+  } catch (error) {
+    const isRefused =
+      /^2[23]/.test(sqlState(error) ?? '') || sqlState(error) === '55P03' || sqlState(error) === '40P01';
+    if (isRefused) return new Set();
+    throw error;
+  }
+}

@@ -14,6 +14,8 @@ export interface RememberedJob {
 export interface RememberedJobs {
   /** Gives the memory away: whoever took it keeps what came of it, or nobody remembers the job. */
   take(id: string): RememberedJob | undefined;
+  /** Whether it remembers this version of the job. */
+  knows(job: { id: string; version: number }): boolean;
   /** Remembers a job; `database` says of which run of which database it was read. */
   keep(remembered: RememberedJob, database: string): void;
   /** The run of the database that all memories are of; null while there are none. */
@@ -41,6 +43,7 @@ export function createRememberedJobs(mostSteps: number): RememberedJobs {
 
   return {
     take,
+    knows: ({ id, version }) => jobs.get(id)?.job.version === version,
     keep(remembered, of) {
       // After a failover versions may be given once more, to something else.
       if (of !== database) {

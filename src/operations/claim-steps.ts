@@ -1,6 +1,7 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
+import { LIMITS } from '../domain/limits.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import {
   type Demand,
@@ -12,17 +13,17 @@ import {
   pickReadySteps,
   type Wanted,
 } from '../repositories/find-claimable.ts';
+import { loadWholeJobs } from '../repositories/load-steps.ts';
 import type { LockedJob } from '../repositories/lock-jobs.ts';
 import { saveDrafts } from '../repositories/save-drafts.ts';
-import { addLoaded, announce, type ClaimedStep, claimInDraft } from './advance-jobs.ts';
-import { chooseTakers, type Taker } from './choose-takers.ts';
-import { type ClaimRequest, termsOf } from './claim-request.ts';
-import { type Absence, lockRemoteTakers } from './lock-takers.ts';
+import { addLoaded, announce } from './advance-jobs.ts';
+import { claimRemembered } from './claim-remembered.ts';
+import type { ClaimRequest } from './claim-request.ts';
+import { type Grants, grantSteps } from './grant-steps.ts';
+import { lockRemoteTakers } from './lock-takers.ts';
+import { addHandouts } from './remembered-handouts.ts';
 
 const LOCK_WAIT_MS = 200;
-
-/** What a request was given, and whether it was seen that more is ready; or why it could be given nothing. */
-export type Grants = { claims: ClaimedStep[]; more: boolean } | Absence;
 
 const NOTHING: Grants = { claims: [], more: false };
 
@@ -51,6 +52,10 @@ async function claimFrom(
   const found = await findLanes(store.db, demand);
   if (found.length === 0) return requests.map(() => NOTHING);
   const lanes = reach === 'near' ? await narrowLanes(store.db, found, demand) : found;
+  if (reach === 'near') {
+    const grants = await claimRemembered(store, requests, lanes);
+    if (grants !== null) return grants;
+  }
   const { grants, drafts } = await store.db.transaction().execute(async (tx) => {
     const locked = await (reach === 'near' ? lockSomeJobs(tx, lanes) : lockFartherJobs(tx, lanes));
     // A job past its deadline is about to end; nothing of it starts any more.
@@ -58,6 +63,7 @@ async function claimFrom(
       .filter(({ job, now }) => job.deadline_at > now)
       .map(({ job, now, database }) => openDraft(job, [], now, database));
     if (drafts.length === 0) return { grants: requests.map(() => NOTHING), drafts };
+    await loadToRemember(store, tx, drafts);
     const picked = await pickReadySteps(
       tx,
       lanes,
@@ -67,7 +73,7 @@ async function claimFrom(
     const absent = picked.length === 0 ? new Map() : await lockRemoteTakers(tx, requests);
     addLoaded(drafts, picked);
     const present = requests.filter((request) => !absent.has(request));
-    const given = grant(drafts, picked, present);
+    const given = grantSteps(drafts, picked, present);
     await saveDrafts(tx, drafts);
     return {
       grants: requests.map((request) => absent.get(request) ?? given.get(request) ?? NOTHING),
@@ -75,28 +81,8 @@ async function claimFrom(
     };
   });
   announce(store, drafts);
+  for (const given of grants) if (typeof given === 'object') addHandouts(drafts, given.claims);
   return grants;
-}
-
-/** Hands the picked steps out to those who are there, in order. */
-function grant(
-  drafts: readonly JobDraft[],
-  picked: readonly { job_id: string; ordinal: number }[],
-  requests: readonly ClaimRequest[],
-): Map<ClaimRequest, Grants> {
-  const byId = new Map(drafts.map((draft) => [draft.job.id, draft]));
-  const takers = chooseTakers(requests);
-  for (const { job_id, ordinal } of picked) {
-    const draft = byId.get(job_id);
-    const step = draft?.steps.get(ordinal);
-    const taker: Taker | null = step ? takers.takerOf(step) : null;
-    if (!draft || !step || !taker) continue;
-    const { request } = taker;
-    const claim = claimInDraft(draft, step, termsOf(request));
-    taker.claims.push(claim);
-    request.granted?.(claim);
-  }
-  return takers.all();
 }
 
 /** What all of them want together: a thousand workers of one program want the same. */
@@ -125,4 +111,17 @@ async function lockSomeJobs(tx: Tx, lanes: readonly Lane[]): Promise<LockedJob[]
   if (free.length > 0) return free;
   await setLockTimeout(tx, LOCK_WAIT_MS);
   return lockClaimableJobs(tx, lanes, 'wait');
+}
+
+/** Small jobs are loaded whole where they are not known: whatever comes next of them then needs no look. */
+async function loadToRemember(store: Store, tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
+  const { remembered } = store;
+  if (!remembered) return;
+  const unknown = drafts.filter(({ job }) => job.steps_total <= LIMITS.readWhole && !remembered.knows(job));
+  if (unknown.length === 0) return;
+  const steps = await loadWholeJobs(
+    tx,
+    unknown.map(({ job }) => job.id),
+  );
+  addLoaded(unknown, steps);
 }

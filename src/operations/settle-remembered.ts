@@ -1,12 +1,11 @@
-import { sqlState } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
 import { draftOver, type JobDraft } from '../domain/moves/draft.ts';
 import { finishJob } from '../domain/moves/finish-job.ts';
 import { promoteHeld } from '../domain/moves/hold.ts';
 import { mustFailFast, propagate } from '../domain/moves/propagate.ts';
-import { saveUnchanged } from '../repositories/save-unchanged.ts';
 import { announce, type ClaimedStep, type HandOff, handOffPromoted } from './advance-jobs.ts';
 import { addHandouts } from './remembered-handouts.ts';
+import { saveIfUnchanged } from './save-if-unchanged.ts';
 import { applyOutcome, type StepAfter, type StepOutcome, stepAfter } from './step-outcome.ts';
 
 /** What was written from memory: of each outcome in it, where its step is now. */
@@ -41,7 +40,7 @@ export async function settleRemembered(
   if (drafts.length === 0) return NOTHING;
   const claims = handOff ? handOffPromoted(drafts, handOff, new Set()) : [];
   for (const draft of drafts) finishJob(draft);
-  const saved = await saveSome(store, drafts, { database, workers: handOff?.workers ?? [] });
+  const saved = await saveIfUnchanged(store, drafts, { database, workers: handOff?.workers ?? [] });
   const written = drafts.filter((draft) => saved.has(draft.job.id));
   const after = new Map(
     written.flatMap((draft) =>
@@ -65,20 +64,4 @@ function applyAll(draft: JobDraft, outcomes: readonly StepOutcome[]): boolean {
   if (propagate(draft).length > 0) return false;
   promoteHeld(draft);
   return true;
-}
-
-/** The ids of the jobs that were written; none when the statement was refused for what is in it. */
-async function saveSome(
-  store: Store,
-  drafts: readonly JobDraft[],
-  guard: { database: string; workers: readonly string[] },
-): Promise<ReadonlySet<string>> {
-  try {
-    return await saveUnchanged(store.db, drafts, guard);
-  } catch (error) {
-    const isRefused =
-      /^2[23]/.test(sqlState(error) ?? '') || sqlState(error) === '55P03' || sqlState(error) === '40P01';
-    if (isRefused) return new Set();
-    throw error;
-  }
 }

@@ -3,7 +3,7 @@ import type { Tx } from '../database/store.ts';
 import type { Tables } from '../database/tables.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { bulkRows } from './bulk-rows.ts';
-import { type LoadedStep, STEP_COLUMNS } from './load-steps.ts';
+import { type LoadedStep, STEP_COLUMNS, type StepKey } from './load-steps.ts';
 import { type LockedJob, lockJobsWhere } from './lock-jobs.ts';
 
 /** Steps that somebody could take: of an action, in a queue, or in any if that is null, so many at most. */
@@ -126,6 +126,17 @@ export async function pickReadySteps(
   const { rows } = await sql<LoadedStep>`
     select s.* from ${laneRows(lanes)}
     cross join lateral (${candidates}) s order by s.priority desc, s.turn`.execute(tx);
+  return rows;
+}
+
+/** Which steps come first in these lanes, in order; somebody else may be taking them. */
+export async function peekReadySteps(db: Kysely<Tables>, lanes: readonly Lane[]): Promise<StepKey[]> {
+  const columns = sql`s.job_id, s.ordinal, s.priority, s.turn`;
+  const { rows } = await sql<StepKey>`
+    select s.job_id, s.ordinal from ${laneRows(lanes)}
+    cross join lateral (${firstOfLane(columns, sql`lane.max`)}) s order by s.priority desc, s.turn`.execute(
+    db,
+  );
   return rows;
 }
 

@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { Store } from '../database/store.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { ClaimRequest } from '../operations/claim-request.ts';
-import { claimSteps, type Grants } from '../operations/claim-steps.ts';
+import { claimSteps } from '../operations/claim-steps.ts';
+import type { Grants } from '../operations/grant-steps.ts';
 import { startLoop } from './loop.ts';
 
 const POLL_MS = 1000;

@@ -1,7 +1,7 @@
 import { AppError } from '../domain/errors.ts';
 import { LIMITS } from '../domain/limits.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
-import type { Grants } from '../operations/claim-steps.ts';
+import type { Grants } from '../operations/grant-steps.ts';
 import type { RemoteRequest } from '../operations/remote-desk.ts';
 import type { Claimant, OpenRequest } from './claim-desk.ts';
 

@@ -172,11 +172,15 @@ export function announce(store: Store, drafts: readonly JobDraft[]): void {
   if (changed.some(hasSomethingDue)) store.wakeUps.somethingDue();
 }
 
-function hasSomethingDue(draft: JobDraft): boolean {
-  if (draft.job.output_undecided) return true;
-  for (const ordinal of draft.before.keys()) {
-    const step = draft.steps.get(ordinal);
-    if (step?.undecided || step?.status === 'waiting') return true;
+// What is due later, every server finds by itself in time: none sleeps that long.
+const SOON_MS = 1_500;
+
+function hasSomethingDue({ job, before, steps, now }: JobDraft): boolean {
+  const isSoon = (instant: number | null) => instant !== null && instant - now <= SOON_MS;
+  if (job.output_undecided || (job.status === 'scheduled' && isSoon(job.run_at))) return true;
+  for (const ordinal of before.keys()) {
+    const step = steps.get(ordinal);
+    if (step?.undecided || (step?.status === 'waiting' && isSoon(step.wake_at))) return true;
   }
   return false;
 }

@@ -33,7 +33,7 @@ export async function submitBatch(
     const drafted = await draftAll(store, jobs, { keys, hash, traceparent });
     const inserted = await inTurn(store, () => insertAll(store, drafted));
     if (inserted) {
-      announceAll(store, drafted, inserted.database);
+      announceAll(store, drafted);
       return { jobs: drafted.map(({ draft }, index) => ({ index, id: draft.job.id })), replayed: false };
     }
     const existing = keys === null ? [] : await findByIdempotencyKeys(store.db, keys);
@@ -88,24 +88,21 @@ async function inTurn<Result>(store: Store, work: () => Promise<Result>): Promis
   return await turn;
 }
 
-/** Null when the key is taken: then nothing was inserted. Else when it was, and in which run of the database. */
-async function insertAll(
-  store: Store,
-  jobs: readonly NewJob[],
-): Promise<Awaited<ReturnType<typeof insertJobs>>> {
+/** False when the key is taken: then nothing was inserted. */
+async function insertAll(store: Store, jobs: readonly NewJob[]): Promise<boolean> {
   const taken = new Error('the idempotency key is taken');
   try {
-    return await inTransaction(store.db, async (tx) => {
-      let last: Awaited<ReturnType<typeof insertJobs>> = null;
+    await inTransaction(store.db, async (tx) => {
       for (const some of inParts(jobs)) {
-        last = await insertJobs(tx, some);
-        if (last === null) throw taken;
+        const inserted = await insertJobs(tx, some);
+        if (inserted.jobs.size < some.length) throw taken;
+        for (const { draft } of some) draft.database = inserted.database;
       }
-      return last;
     });
+    return true;
   } catch (error) {
     // Thrown, because only so the jobs that were inserted before it was found out are taken back.
-    if (error === taken) return null;
+    if (error === taken) return false;
     throw error;
   }
 }
@@ -125,13 +122,11 @@ function* inParts(jobs: readonly NewJob[]): Generator<NewJob[]> {
   yield part;
 }
 
-function announceAll(store: Store, jobs: readonly NewJob[], database: string): void {
+function announceAll(store: Store, jobs: readonly NewJob[]): void {
   const drafts = jobs.map(({ draft }) => draft);
   for (const { draft, definition, traceparent } of jobs) {
     draft.job.version = 1;
-    draft.database = database;
     if (store.remembered) addWork(draft, definition, traceparent);
   }
   announce(store, drafts);
-  if (drafts.some((draft) => draft.job.status === 'scheduled')) store.wakeUps.somethingDue();
 }

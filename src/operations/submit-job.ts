@@ -1,11 +1,15 @@
 import type { Store } from '../database/store.ts';
-import { inOneStatement } from '../database/transaction.ts';
 import { AppError } from '../domain/errors.ts';
 import type { NormalJob } from '../domain/job-definition/normalise.ts';
-import { findByIdempotencyKeys, insertJobs, readClock } from '../repositories/insert-jobs.ts';
+import { findByIdempotencyKeys, readClock } from '../repositories/insert-jobs.ts';
+import type { ReadJob } from '../repositories/read-jobs.ts';
 import { announce } from './advance-jobs.ts';
 import { draftSubmitted } from './draft-submitted.ts';
+import { insertTogether } from './insert-together.ts';
 import { addWork } from './remember-drafts.ts';
+
+/** A stored job: made now, `job` as it was then, or by an earlier request with the same key (`replayed`). */
+export type Submitted = { id: string; replayed: false; job: ReadJob } | { id: string; replayed: true };
 
 /**
  * Stores a job; when this returns it is committed. The same idempotency key again gives the job that it made
@@ -16,31 +20,30 @@ export async function submitJob(
   store: Store,
   job: NormalJob,
   options: { idempotencyKey?: string | undefined; requestHash: string; traceparent?: string | null },
-): Promise<{ id: string; replayed: boolean }> {
-  const key = options.idempotencyKey ?? null;
+): Promise<Submitted> {
+  const { idempotencyKey = null, requestHash: hash, traceparent = null } = options;
   for (;;) {
     const draft = draftSubmitted(job, job.run_at === null ? 0 : await readClock(store.db));
-    const inserted = await inOneStatement(store.db, (tx) =>
-      insertJobs(tx, [
-        {
-          ...{ draft, definition: job, hash: options.requestHash, idempotencyKey: key },
-          traceparent: options.traceparent ?? null,
-        },
-      ]),
-    );
-    if (inserted) {
+    const inserted = await insertTogether(store, {
+      draft,
+      definition: job,
+      hash,
+      idempotencyKey,
+      traceparent,
+    });
+    const stored = inserted.jobs.get(draft.job.id);
+    if (stored) {
       draft.job.version = 1;
       draft.database = inserted.database;
-      if (store.remembered) addWork(draft, job, options.traceparent ?? null);
+      if (store.remembered) addWork(draft, job, traceparent);
       announce(store, [draft]);
-      if (draft.job.status === 'scheduled') store.wakeUps.somethingDue();
-      return { id: draft.job.id, replayed: false };
+      return { id: draft.job.id, replayed: false, job: stored };
     }
-    const [existing] = key === null ? [] : await findByIdempotencyKeys(store.db, [key]);
+    const [existing] = idempotencyKey === null ? [] : await findByIdempotencyKeys(store.db, [idempotencyKey]);
     // Deleted in between: the key is free again.
     if (!existing) continue;
-    if (existing.definition_hash === options.requestHash) return { id: existing.id, replayed: true };
-    throw idempotencyConflict(key as string, existing.id);
+    if (existing.definition_hash === hash) return { id: existing.id, replayed: true };
+    throw idempotencyConflict(idempotencyKey as string, existing.id);
   }
 }
 

@@ -6,6 +6,7 @@ import type { JobDraft } from '../domain/moves/draft.ts';
 import { type BulkKind, rowsToInsert } from './bulk-rows.ts';
 import { placeInTime } from './draft-changes.ts';
 import { DATABASE_RUN } from './lock-jobs.ts';
+import { JOB_COLUMNS as READ_JOB_COLUMNS, type ReadJob } from './read-jobs.ts';
 
 /** A job to be inserted: its first state, what it was made from, and the request that asks for it. */
 export interface NewJob {
@@ -99,39 +100,43 @@ const JOB_COLUMNS = columns(JOB_KINDS);
 const JOB_VALUES = values('j', JOB_KINDS);
 const STEP_COLUMNS = columns(STEP_KINDS);
 const STEP_VALUES = values('d', STEP_KINDS);
+const READ_COLUMNS = sql.raw(READ_JOB_COLUMNS.map(quoted).join(', '));
+
+/** What was inserted: each job as a reader sees it, by its id, and in which run of the database that was. */
+export interface Inserted {
+  jobs: ReadonlyMap<string, ReadJob>;
+  database: string;
+}
 
 /**
- * Inserts jobs and all their steps in one statement, as their drafts have them; the drafts' instants are milliseconds
- * relative to the moment of the insert, and are set right then. Null when an idempotency key is taken: then no steps were
- * inserted, and of several jobs perhaps some, so that the transaction must not be committed. Else the database's clock,
- * and in which run of the database that was.
+ * Inserts jobs, each with all its steps, in one statement, as their drafts have them; the drafts' instants are milliseconds
+ * relative to the moment of the insert, and are set right then. Jobs whose idempotency key is taken are left out.
  */
-export async function insertJobs(
-  tx: Tx,
-  jobs: readonly NewJob[],
-): Promise<{ now: number; database: string } | null> {
+export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<Inserted> {
   const steps = jobs.flatMap(({ draft, definition }) =>
     definition.steps.map((step) => ({ ...step, ...draft.steps.get(step.ordinal), job_id: draft.job.id })),
   );
-  const { rows } = await sql<{ inserted: number; now: number; database: string }>`
+  const { rows } = await sql<ReadJob & { now_ms: number; database: string }>`
     with clock as materialized (select clock_timestamp() as now),
     inserted as (
       insert into job (${JOB_COLUMNS})
       select ${JOB_VALUES} from clock c cross join ${rowsToInsert('j', GIVEN_KINDS, jobs.map(jobRow))}
       on conflict (idempotency_key) where idempotency_key is not null do nothing
-      returning id
+      returning ${READ_COLUMNS}
     ),
     steps as (
       insert into step (${STEP_COLUMNS})
       select ${STEP_VALUES} from clock c cross join ${rowsToInsert('d', STEP_KINDS, steps)}
-      where (select count(*) from inserted) = ${jobs.length}
+      join inserted i on i.id = d.job_id
     )
-    select (select count(*) from inserted)::int4 as inserted, (extract(epoch from now) * 1000)::float8 as now,
-      ${DATABASE_RUN} as database from clock`.execute(tx);
-  const [{ inserted, now, database } = { inserted: 0, now: 0, database: '' }] = rows;
-  if (inserted !== jobs.length) return null;
-  for (const { draft } of jobs) placeInTime(draft, now);
-  return { now, database };
+    select i.*, c.now, (extract(epoch from c.now) * 1000)::float8 as now_ms, ${DATABASE_RUN} as database
+    from inserted i cross join clock c`.execute(tx);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  for (const { draft } of jobs) {
+    const row = byId.get(draft.job.id);
+    if (row) placeInTime(draft, row.now_ms);
+  }
+  return { jobs: byId, database: rows[0]?.database ?? '' };
 }
 
 function jobRow({ draft, definition, hash, idempotencyKey, traceparent }: NewJob): object {

@@ -62,13 +62,14 @@ export function addSubmitRoute(app: App, context: RouteContext): void {
     ...TAKES_DEFINITION,
     handler: async (request, reply) => {
       const ms = waitPreference(request, reply, request.query.wait);
-      const { id, replayed, warnings } = await storeJob(request, context);
+      const { warnings, ...submitted } = await storeJob(request, context);
+      const { id, replayed } = submitted;
       reply.loggedJobId = id;
       // The answer may wait for the end of the job, and what was sent may be large.
       request.letBodyGo();
       if (ms > 0) await waits.until({ id, ms, reply, enough: ({ status }) => isTerminalJob(status) });
 
-      const stored = await findJob(store, id);
+      const stored = ms > 0 || submitted.replayed ? await findJob(store, id) : submitted.job;
       reply.header('location', `/v1/jobs/${id}`).header('etag', jobEtag(stored.version));
       if (replayed) reply.header('idempotency-replayed', 'true');
       reply.code(replayed || (ms > 0 && isTerminalJob(stored.status)) ? 200 : 202);

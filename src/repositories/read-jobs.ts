@@ -1,6 +1,6 @@
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import type { JobTable, Tables } from '../database/tables.ts';
-import type { JobStatus } from '../domain/job-status.ts';
+import { JOB_STATUSES, type JobStatus } from '../domain/job-status.ts';
 
 /** What a reader sees of a job. */
 export const JOB_COLUMNS = [
@@ -105,14 +105,18 @@ export async function readJobVersions(
 export async function readJobs(
   db: Kysely<Tables>,
   filters: JobFilters,
-  page: { limit: number; after: JobPosition | null },
+  page: Page,
 ): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
-  const chosen = filtered(db.selectFrom('job'), filters)
-    .select(JOB_COLUMNS)
-    .$if(page.after !== null, (query) => query.where(isOlderThan(page.after as JobPosition)))
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(page.limit + 1);
+  return plannedAnew(db, filters, (session) => readPage(session, filters, page));
+}
+
+async function readPage(
+  db: Kysely<Tables>,
+  filters: JobFilters,
+  page: Page,
+): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
+  const walks = walksOf(filters);
+  const chosen = walks.length < 2 ? firstJobs(db, filters, page) : mergeWalks(db, walks, filters, page);
   const sized = db.selectFrom(chosen.as('chosen')).selectAll().select([bytesOfEarlier(), rowsChosen()]);
   const rows = await db
     .selectFrom(sized.as('sized'))
@@ -131,13 +135,70 @@ export async function readJobs(
 
 /** How many jobs the filters admit. Reads them all: for people, on request. */
 export async function countJobs(db: Kysely<Tables>, filters: JobFilters): Promise<number> {
-  const row = await filtered(db.selectFrom('job'), filters)
-    .select(sql<number>`count(*)`.as('total'))
-    .executeTakeFirstOrThrow();
-  return row.total;
+  return plannedAnew(db, filters, async (session) => {
+    const row = await filtered(session.selectFrom('job'), filters)
+      .select(sql<number>`count(*)`.as('total'))
+      .executeTakeFirstOrThrow();
+    return row.total;
+  });
+}
+
+/**
+ * Reads by labels with a plan made for these very labels. The plan that a session keeps for all of them takes every
+ * label for a rare one, and reads all jobs of a common one: 250 ms instead of 3 at a million jobs.
+ */
+async function plannedAnew<Result>(
+  db: Kysely<Tables>,
+  { labels }: JobFilters,
+  read: (db: Kysely<Tables>) => Promise<Result>,
+): Promise<Result> {
+  if (Object.keys(labels).length === 0) return read(db);
+  return db.connection().execute(async (session) => {
+    await sql`set plan_cache_mode = force_custom_plan`.execute(session);
+    try {
+      return await read(session);
+    } finally {
+      await sql`reset plan_cache_mode`.execute(session);
+    }
+  });
 }
 
 type JobQuery<Row> = SelectQueryBuilder<Tables, 'job', Row>;
+type Page = { limit: number; after: JobPosition | null };
+
+/**
+ * The statuses to go over one by one, each in the order of its index, to merge what they give. An index has the jobs of
+ * several statuses in no order: all of them would be sorted, or all that are newer would be read. The one by name is
+ * by status too, so that what few jobs of a name have is found without a look at the many others.
+ */
+function walksOf({ statuses, name }: JobFilters): JobStatus[] {
+  return statuses.length === 0 && name !== null ? [...JOB_STATUSES] : [...new Set(statuses)];
+}
+
+/** The first jobs of the page and one more, newest first. */
+function firstJobs(db: Kysely<Tables>, filters: JobFilters, { limit, after }: Page) {
+  return filtered(db.selectFrom('job'), filters)
+    .select(JOB_COLUMNS)
+    .$if(after !== null, (query) => query.where(isOlderThan(after as JobPosition)))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit + 1);
+}
+
+/** The same from the first ones of each status. */
+function mergeWalks(db: Kysely<Tables>, walks: readonly JobStatus[], filters: JobFilters, page: Page) {
+  const walk = sql<{ status: JobStatus }>`unnest(${sql.val([...walks])}::text[])`;
+  const ofStatus = firstJobs(db, { ...filters, statuses: [] }, page).where(
+    sql<boolean>`status = walk.status`,
+  );
+  return db
+    .selectFrom(walk.as<'walk'>(sql`walk (status)`))
+    .crossJoinLateral(ofStatus.as('job'))
+    .selectAll('job')
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(page.limit + 1);
+}
 
 function filtered<Row>(query: JobQuery<Row>, filters: JobFilters): JobQuery<Row> {
   const { statuses, name, labels, created_after, created_before } = filters;

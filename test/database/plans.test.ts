@@ -32,6 +32,11 @@ const KNOWN: readonly KnownScan[] = [
   { of: /^step_pkey$/, during: /steps\?status=/, why: 'a job has no more than 10,000 steps' },
   { of: /^job/, during: /include=total/, why: 'counts all that the filters admit, as was asked for' },
   {
+    of: /^job_by_(age|status)$/,
+    during: /^list .*label=/,
+    why: 'goes through newer jobs with other labels or names, which is what the planner chooses where those are common',
+  },
+  {
     of: /^job_by_status$/,
     text: /status = 'scheduled'/,
     why: 'looks for what is due: where statistics know of no scheduled job this index seems as good as that of run_at',
@@ -40,6 +45,7 @@ const KNOWN: readonly KnownScan[] = [
 
 /** So often, until the database itself takes to plans for any parameters, and once by these. */
 const ROUNDS = 6;
+const PAGES = 4;
 
 let database: TestDatabase;
 let db: Kysely<Tables>;
@@ -77,29 +83,52 @@ const during = (what: string) => {
 
 describe('what is sent to a database that has seen much', () => {
   it('moves jobs by index, reading hardly more than it changes, when statistics say that nothing is open', async () => {
-    for (let round = 0; round <= ROUNDS; round += 1) await playEngine(server, db, during);
+    for (let round = 0; round < ROUNDS; round += 1) await playEngine(server, db, during);
     expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
-    const often = [...mostRuns(seen.executions).values()].filter((runs) => runs > ROUNDS);
-    expect(often.length).toBeGreaterThan(40);
+    const often = [...mostRuns(seen.executions).values()].filter((runs) => runs >= ROUNDS);
+    expect(often.length).toBeGreaterThan(30);
     expect(genericStatements(seen.executions).size).toBeGreaterThan(10);
-  }, 90_000);
-
-  it('does so when they change under statements that are prepared, to those of a time when most was open', async () => {
-    await churn(db, 3_000, 'analyze');
-    await playEngine(server, db, during);
-    await playEngine(server, db, during);
-    expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it('lists jobs by index, whatever they are filtered by', async () => {
     for (let round = 0; round < ROUNDS / 2; round += 1) await playLists(server, db, during);
     expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
   }, 60_000);
 
+  it.each([
+    ['name=sync', sql`name = 'sync'`],
+    ['name=report-1&status=cancelled&status=succeeded', sql`name = 'report-1' and status <> 'failed'`],
+    ['status=queued&status=scheduled&status=scheduled', sql`status in ('queued', 'scheduled')`],
+    [
+      'label=team:team-1&status=running&status=failed',
+      sql`labels ->> 'team' = 'team-1' and status in ('running', 'failed')`,
+    ],
+  ])('lists what is admitted by %s, newest first, over all pages', async (filters, admitted) => {
+    const { rows } = await sql<{ id: string }>`
+      select id from job where ${admitted} order by created_at desc, id desc limit ${PAGES * 400}`.execute(
+      db,
+    );
+    const listed: string[] = [];
+    let cursor = '';
+    for (let page = 0; page < PAGES; page += 1) {
+      const { data, next_cursor } = await server.ask('GET', `/v1/jobs?limit=400&${filters}${cursor}`);
+      listed.push(...data.map(({ id }: { id: string }) => id));
+      cursor = `&cursor=${next_cursor}`;
+    }
+    expect(listed).toEqual(rows.map(({ id }) => id));
+    expect(listed).toHaveLength(PAGES * 400);
+  });
+
   it('reads all else by index', async () => {
-    for (let round = 0; round <= ROUNDS; round += 1) await playReads(server, db, during);
+    for (let round = 0; round < ROUNDS; round += 1) await playReads(server, db, during);
     expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
   }, 60_000);
+
+  it('does so when they change under statements that are prepared, to those of a time when most was open', async () => {
+    await churn(db, 3_000, 'analyze');
+    for (const play of [playEngine, playLists, playReads]) await play(server, db, during);
+    expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
+  }, 120_000);
 
   it('does all of it as well by plans for any parameters', async () => {
     await sql`do $$ begin
@@ -107,15 +136,13 @@ describe('what is sent to a database that has seen much', () => {
     end $$`.execute(db);
     const another = await startWholeServer(database.url);
     try {
-      await playEngine(another, db, during);
-      await playLists(another, db, during);
-      await playReads(another, db, during);
+      for (const play of [playEngine, playLists, playReads]) await play(another, db, during);
     } finally {
       await another.stop();
     }
     expect(genericStatements(seen.executions).size).toBeGreaterThan(60);
     expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it('would tell of a table that is read in full, and of a partial index that is', async () => {
     const pool = createPool({ connection: database.url, max: 1, applicationName: 'holdfast' });

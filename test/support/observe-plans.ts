@@ -11,8 +11,6 @@ export interface PlanNode {
   'Actual Loops'?: number;
   'Rows Removed by Filter'?: number;
   'Rows Removed by Index Recheck'?: number;
-  'Shared Hit Blocks'?: number;
-  'Shared Read Blocks'?: number;
   Plans?: PlanNode[];
 }
 
@@ -36,7 +34,6 @@ const SETTINGS = {
   session_preload_libraries: 'auto_explain',
   'auto_explain.log_min_duration': '0',
   'auto_explain.log_analyze': 'on',
-  'auto_explain.log_buffers': 'on',
   'auto_explain.log_timing': 'off',
   'auto_explain.log_format': 'json',
   // What functions and triggers run is seen as well.
@@ -85,7 +82,8 @@ function listen(client: pg.Client, observation: Observation): void {
     const told = JSON.parse(json) as { 'Query Text': string; Plan: PlanNode };
     const pid = (client as unknown as { processID: number }).processID;
     const text = told['Query Text'].replace(/\s+/g, ' ').trim();
-    observation.executions.push({ during: observation.during, text, pid, plan: told.Plan });
+    const { during } = observation;
+    observation.executions.push({ during, text, pid, plan: told.Plan });
   });
 }
 

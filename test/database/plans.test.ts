@@ -37,6 +37,11 @@ const KNOWN: readonly KnownScan[] = [
     why: 'goes through newer jobs with other labels or names, which is what the planner chooses where those are common',
   },
   {
+    of: /^job_pkey$/,
+    text: /where s\.undecided/,
+    why: 'not knowing the limit, a plan for any parameters merges with all jobs; dearer than others, it has to be forced',
+  },
+  {
     of: /^job_by_status$/,
     text: /status = 'scheduled'/,
     why: 'looks for what is due: where statistics know of no scheduled job this index seems as good as that of run_at',
@@ -58,7 +63,7 @@ beforeAll(async () => {
   for (const table of ['job', 'step', 'attempt', 'step_log']) {
     await sql`alter table ${sql.ref(table)} set (autovacuum_enabled = off)`.execute(db);
   }
-  await seedHistory(db, { jobs: 50_000, stepped: 8_000 });
+  await seedHistory(db, { jobs: 40_000, stepped: 6_000 });
   await churn(db, 3_000, 'rollback');
   // At a moment when nothing is open.
   await sql`analyze`.execute(db);
@@ -140,7 +145,7 @@ describe('what is sent to a database that has seen much', () => {
     } finally {
       await another.stop();
     }
-    expect(genericStatements(seen.executions).size).toBeGreaterThan(60);
+    expect(genericStatements(seen.executions).size).toBeGreaterThan(40);
     expect(findTroubles(seen.executions, KNOWN)).toEqual([]);
   }, 120_000);
 

@@ -6,6 +6,7 @@ const LONG = [
   'test/cli/command-line.test.ts',
   'test/client/package.test.ts',
   'test/database/embedded-postgres.test.ts',
+  'test/database/plans.test.ts',
   'test/docs/pages.test.ts',
   'test/engine/scale.test.ts',
   'test/http/bodies-bombs.test.ts',

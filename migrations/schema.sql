@@ -81,7 +81,7 @@ create table job (
 
 CREATE INDEX job_by_age ON job USING btree (created_at, id);
 CREATE INDEX job_by_label_key ON job USING gin (label_keys(labels));
-CREATE INDEX job_by_name ON job USING btree (name, created_at, id);
+CREATE INDEX job_by_name_and_status ON job USING btree (name, status, created_at, id);
 CREATE INDEX job_by_status ON job USING btree (status, created_at, id);
 CREATE INDEX job_deadline ON job USING btree (deadline_at) WHERE (finished_at IS NULL);
 CREATE INDEX job_finished ON job USING btree (finished_at) WHERE (finished_at IS NOT NULL);

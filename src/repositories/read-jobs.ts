@@ -1,34 +1,16 @@
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { JobTable, Tables } from '../database/tables.ts';
 import type { JobStatus } from '../domain/job-status.ts';
+import {
+  chooseJobs,
+  filterJobs,
+  hasAny,
+  JOB_COLUMNS,
+  type JobFilters,
+  type JobPosition,
+} from './read-job-list.ts';
 
-/** What a reader sees of a job. */
-export const JOB_COLUMNS = [
-  'id',
-  'name',
-  'status',
-  'reason',
-  'version',
-  'priority',
-  'labels',
-  'input',
-  'output',
-  'error',
-  'progress',
-  'steps_total',
-  'steps_pending',
-  'steps_ready',
-  'steps_running',
-  'steps_waiting',
-  'steps_succeeded',
-  'steps_failed',
-  'steps_skipped',
-  'steps_cancelled',
-  'created_at',
-  'run_at',
-  'started_at',
-  'finished_at',
-] as const satisfies readonly (keyof JobTable)[];
+export type { JobFilters, JobPosition };
 
 // Not Kysely's `Selectable`: every column named above reads as it is declared, but for the jsonb ones.
 type JobRow = {
@@ -44,22 +26,6 @@ export type ReadJob = JobRow & { now: Date };
 export interface JobVersion {
   status: JobStatus;
   version: number;
-}
-
-/** Exact place in the order of the list: microseconds since 1970, and the id. */
-export interface JobPosition {
-  created_us: number;
-  id: string;
-}
-
-export interface JobFilters {
-  statuses: readonly JobStatus[];
-  name: string | null;
-  /** All of them must be there. */
-  labels: Record<string, string>;
-  /** RFC 3339; handed on as text, because a Date would cut microseconds off. */
-  created_after: string | null;
-  created_before: string | null;
 }
 
 // A page of jobs with inputs and outputs of the largest size would be a quarter of a gigabyte.
@@ -107,12 +73,15 @@ export async function readJobs(
   filters: JobFilters,
   page: { limit: number; after: JobPosition | null },
 ): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
-  const chosen = filtered(db.selectFrom('job'), filters)
-    .select(JOB_COLUMNS)
-    .$if(page.after !== null, (query) => query.where(isOlderThan(page.after as JobPosition)))
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(page.limit + 1);
+  return plannedAnew(db, filters, (session) => readPage(session, filters, page));
+}
+
+async function readPage(
+  db: Kysely<Tables>,
+  filters: JobFilters,
+  page: { limit: number; after: JobPosition | null },
+): Promise<{ jobs: ReadJob[]; next: JobPosition | null }> {
+  const chosen = chooseJobs(db, filters, page);
   const sized = db.selectFrom(chosen.as('chosen')).selectAll().select([bytesOfEarlier(), rowsChosen()]);
   const rows = await db
     .selectFrom(sized.as('sized'))
@@ -131,31 +100,32 @@ export async function readJobs(
 
 /** How many jobs the filters admit. Reads them all: for people, on request. */
 export async function countJobs(db: Kysely<Tables>, filters: JobFilters): Promise<number> {
-  const row = await filtered(db.selectFrom('job'), filters)
-    .select(sql<number>`count(*)`.as('total'))
-    .executeTakeFirstOrThrow();
-  return row.total;
+  return plannedAnew(db, filters, async (session) => {
+    const row = await filterJobs(session.selectFrom('job'), filters)
+      .select(sql<number>`count(*)`.as('total'))
+      .executeTakeFirstOrThrow();
+    return row.total;
+  });
 }
 
-type JobQuery<Row> = SelectQueryBuilder<Tables, 'job', Row>;
-
-function filtered<Row>(query: JobQuery<Row>, filters: JobFilters): JobQuery<Row> {
-  const { statuses, name, labels, created_after, created_before } = filters;
-  return query
-    .$if(statuses.length > 0, (q) => q.where('status', 'in', [...statuses]))
-    .$if(name !== null, (q) => q.where('name', '=', name as string))
-    .$if(Object.keys(labels).length > 0, (q) =>
-      q.where(sql<boolean>`labels @> ${JSON.stringify(labels)}::jsonb
-        and label_keys(labels) @> label_keys(${JSON.stringify(labels)}::jsonb)`),
-    )
-    .$if(created_after !== null, (q) => q.where(sql<boolean>`created_at > ${created_after}::timestamptz`))
-    .$if(created_before !== null, (q) => q.where(sql<boolean>`created_at < ${created_before}::timestamptz`));
-}
-
-// Microseconds as an interval, because to_timestamp takes a double, which cannot hold them for ever.
-function isOlderThan(position: JobPosition) {
-  return sql<boolean>`(created_at, id) <
-    (timestamptz 'epoch' + ${position.created_us}::bigint * interval '1 microsecond', ${position.id}::uuid)`;
+/**
+ * Reads by labels with a plan made for these very labels. The plan that a session keeps for all of them takes every
+ * label for a rare one, and reads all jobs of a common one: 250 ms instead of 3 at a million jobs.
+ */
+async function plannedAnew<Result>(
+  db: Kysely<Tables>,
+  { labels }: JobFilters,
+  read: (db: Kysely<Tables>) => Promise<Result>,
+): Promise<Result> {
+  if (!hasAny(labels)) return read(db);
+  return db.connection().execute(async (session) => {
+    await sql`set plan_cache_mode = force_custom_plan`.execute(session);
+    try {
+      return await read(session);
+    } finally {
+      await sql`reset plan_cache_mode`.execute(session);
+    }
+  });
 }
 
 // What is kept, not what is sent: telling that would mean to read it.

@@ -87,7 +87,7 @@ CREATE INDEX job_deadline ON job USING btree (deadline_at) WHERE (finished_at IS
 CREATE INDEX job_finished ON job USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 CREATE UNIQUE INDEX job_idempotency_key ON job USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX job_output_undecided ON job USING btree (id) WHERE output_undecided;
-CREATE INDEX job_scheduled ON job USING btree (run_at) WHERE (status = 'scheduled'::text);
+CREATE INDEX job_scheduled ON job USING btree (run_at) WHERE ((status || ''::text) = 'scheduled'::text);
 
 create table step (
   job_id uuid not null,
@@ -136,7 +136,6 @@ create table step (
   claim_ttl_ms integer,
   claim_request text,
   constraint step_pkey PRIMARY KEY (job_id, ordinal),
-  constraint step_name_unique_in_job UNIQUE (job_id, name),
   constraint step_job_id_fkey FOREIGN KEY (job_id) REFERENCES job(id) ON DELETE CASCADE,
   constraint step_backoff_known CHECK (backoff = ANY (ARRAY['exponential'::text, 'fixed'::text, 'linear'::text])),
   constraint step_claimed_only_while_running CHECK ((status = 'running'::text) = (claim_expires_at IS NOT NULL)),

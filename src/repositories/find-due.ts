@@ -31,6 +31,8 @@ function notTooMany(jobs: RawBuilder<unknown>): RawBuilder<{ id: string }> {
     ) as due where before < ${STEPS_AT_ONCE} order by before`;
 }
 
+// `status || ''` is what the index of scheduled jobs, and no other one, has as its condition.
+
 /** Scheduled jobs whose `run_at` has come: at most `limit`, and fewer when they are large. */
 export async function findDueJobs(
   db: Kysely<Tables>,
@@ -38,7 +40,7 @@ export async function findDueJobs(
   except: readonly string[] = [],
 ): Promise<string[]> {
   const due = sql`
-    select id, run_at as at, steps_total from job where status = 'scheduled' and run_at <= statement_timestamp()
+    select id, run_at as at, steps_total from job where status || '' = 'scheduled' and run_at <= statement_timestamp()
       and id <> all(${sql.val([...except])}::uuid[])
     order by run_at limit ${limit}`;
   const { rows } = await notTooMany(due).execute(db);
@@ -65,7 +67,7 @@ export async function findNextDue(db: Kysely<Tables>): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
     select (extract(epoch from least(
       (select min(wake_at) from step where status = 'waiting'),
-      (select min(run_at) from job where status = 'scheduled')
+      (select min(run_at) from job where status || '' = 'scheduled')
     ) - clock_timestamp()) * 1000)::float8 as ms`.execute(db);
   return rows[0]?.ms ?? null;
 }

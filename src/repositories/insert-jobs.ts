@@ -6,7 +6,8 @@ import type { JobDraft } from '../domain/moves/draft.ts';
 import { type BulkKind, rowsToInsert } from './bulk-rows.ts';
 import { placeInTime } from './draft-changes.ts';
 import { DATABASE_RUN } from './lock-jobs.ts';
-import { JOB_COLUMNS as READ_JOB_COLUMNS, type ReadJob } from './read-jobs.ts';
+import { JOB_COLUMNS as READ_JOB_COLUMNS } from './read-job-list.ts';
+import type { ReadJob } from './read-jobs.ts';
 
 /** A job to be inserted: its first state, what it was made from, and the request that asks for it. */
 export interface NewJob {

@@ -136,9 +136,10 @@ export async function loadUndecidedSteps(
 ): Promise<UndecidedStep[]> {
   const { rows } = await sql<UndecidedStep>`
     select s.job_id, s.ordinal, s.version, s."if", s.if_reads, s.needs, s.need_not_succeeded, s.failed_above, j.input
-    from step s join job j on j.id = s.job_id
-    where s.undecided and s.job_id <> all(${sql.val([...except])}::uuid[])
-    order by s.job_id, s.ordinal limit ${limit}`.execute(db);
+    from (
+      select * from step s where s.undecided and s.job_id <> all(${sql.val([...except])}::uuid[])
+      order by s.job_id, s.ordinal limit ${limit}
+    ) s cross join lateral (select input from job j where j.id = s.job_id offset 0) j`.execute(db);
   return rows;
 }
 

@@ -29,22 +29,16 @@ const KNOWN: readonly KnownScan[] = [
     during: /metrics/,
     why: 'adds up the counters of open jobs, within the second that it may take',
   },
-  { of: /^step_pkey$/, during: /steps\?status=/, why: 'a job has no more than 10,000 steps' },
+  {
+    of: /^step_pkey$/,
+    during: /steps(\?status=|\/)/,
+    why: 'goes over the steps of one job, which has no more than 10,000',
+  },
   { of: /^job/, during: /include=total/, why: 'counts all that the filters admit, as was asked for' },
   {
     of: /^job_by_(age|status)$/,
     during: /^list .*label=/,
     why: 'goes through newer jobs with other labels or names, which is what the planner chooses where those are common',
-  },
-  {
-    of: /^job_pkey$/,
-    text: /where s\.undecided/,
-    why: 'not knowing the limit, a plan for any parameters merges with all jobs; dearer than others, it has to be forced',
-  },
-  {
-    of: /^job_by_status$/,
-    text: /status = 'scheduled'/,
-    why: 'looks for what is due: where statistics know of no scheduled job this index seems as good as that of run_at',
   },
 ];
 

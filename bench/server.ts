@@ -130,6 +130,8 @@ function urlOf({ host, port, user, password, database }: Connection): string {
 
 async function connect(dataDir: string): Promise<pg.Client> {
   const client = new pg.Client(readConnection(dataDir));
+  // When the server is told to stop together with the bench, the connection ends first.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

@@ -1,14 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
-/**
- * What processes use, from /proc, so on Linux only. The kernel counts CPU time in ticks of 10 ms.
- */
+/** What processes use is read from /proc, so on Linux only, which counts CPU time in ticks of 10 ms. */
 const TICK_MS = 10;
+const PEAK_LOOK_MS = 250;
 
 /** Milliseconds of CPU that a process has used so far, without its children. */
 export function cpuOf(pid: number): number {
-  const { own } = readStat(pid);
-  return own;
+  return readStat(pid).own;
 }
 
 /** Milliseconds of CPU of a postmaster and all its children, those that have ended included. */
@@ -42,13 +40,20 @@ export function memoryOfPostgres(postmaster: number): number {
 /** Looks four times a second what the most is, until it is asked. */
 export function watchPeak(read: () => number): { end(): number } {
   let peak = read();
-  const timer = setInterval(() => {
-    peak = Math.max(peak, read());
-  }, 250).unref();
+  const look = () => {
+    try {
+      peak = Math.max(peak, read());
+    } catch {
+      // It ended, and so does watching it.
+      clearInterval(timer);
+    }
+  };
+  const timer = setInterval(look, PEAK_LOOK_MS).unref();
   return {
     end() {
+      look();
       clearInterval(timer);
-      return Math.max(peak, read());
+      return peak;
     },
   };
 }
@@ -65,12 +70,12 @@ function readMemory(pid: number): Memory {
   return { anonymous: kilobytes('RssAnon'), file: kilobytes('RssFile'), shared: kilobytes('RssShmem') };
 }
 
-function readStat(pid: number): { parent: number; own: number; ended: number } {
+function readStat(pid: number): { own: number; ended: number } {
   // The name of the program, in brackets, may hold anything.
   const [, rest = ''] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
   const fields = rest.split(' ').map(Number);
   const ticks = (from: number) => ((fields[from] ?? 0) + (fields[from + 1] ?? 0)) * TICK_MS;
-  return { parent: fields[1] ?? 0, own: ticks(11), ended: ticks(13) };
+  return { own: ticks(11), ended: ticks(13) };
 }
 
 function cpuIfThere(pid: number): number {
@@ -82,12 +87,6 @@ function cpuIfThere(pid: number): number {
 }
 
 function childrenOf(parent: number): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
-    try {
-      return readStat(pid).parent === parent;
-    } catch {
-      return false;
-    }
-  });
+  const pids = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ');
+  return pids.filter((pid) => pid !== '').map(Number);
 }

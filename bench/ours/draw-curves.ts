@@ -52,7 +52,7 @@ function panelOf({ title, unit, xAxis, series }: Curve): object {
   const sizes = [...new Set(values.map(({ x }) => x))];
   // A logarithm has no place for nothing, and sizes that grow tenfold have none beside each other without one.
   const scale = sizes.includes(0) ? { type: 'linear' } : { type: 'log' };
-  const axis = { values: sizes, format: '~s', grid: false, labelOverlap: true };
+  const axis = { values: sizes, labelExpr: "format(datum.value, ',')", grid: false, labelOverlap: true };
   return {
     title,
     width: 300,

@@ -1,4 +1,3 @@
-import { VoidTry } from '../measure/figures.ts';
 import { createLoadClient, type LoadClient } from '../measure/load-client.ts';
 import { quantile } from '../measure/quantile.ts';
 import type { BenchServer } from '../server.ts';
@@ -9,6 +8,7 @@ import { seed } from './seed.ts';
 const STEPS_A_JOB = 10;
 const FAILED_PERCENT = 2;
 const PAGE = 500;
+const NOTHING = 'list, by a status that none has (paused)';
 
 /** How long calls that read take, one after the other, where many jobs are. */
 export async function measureReads(bench: Bench): Promise<void> {
@@ -24,6 +24,7 @@ export async function measureReads(bench: Bench): Promise<void> {
   const client = createLoadClient(server.url, 1);
   try {
     const paths = { ...(await jobPaths(server)), ...(await stepPaths(client, giant)) };
+    for (const [what, path] of Object.entries(paths)) await checkFound(client, what, path);
     for (const [what, path] of Object.entries(paths)) await time(bench, client, what, path);
   } finally {
     await client.close();
@@ -38,7 +39,7 @@ async function jobPaths({ database }: BenchServer): Promise<Record<string, strin
     'list, newest 50': list(''),
     'list, by a rare status (failed)': list('&status=failed'),
     'list, by a usual status (succeeded)': list('&status=succeeded'),
-    'list, by a status that none has (paused)': list('&status=paused'),
+    [NOTHING]: list('&status=paused'),
     'list, by name (1 in 50)': list('&name=seeded+7'),
     'list, by label (1 in 10)': list('&label=team:team-3'),
     'list, by name and label': list('&name=seeded+3&label=team:team-3'),
@@ -56,11 +57,19 @@ async function stepPaths(client: LoadClient, steps: number): Promise<Record<stri
     const from: string = cursor === '' ? path : `${path}&cursor=${encodeURIComponent(cursor ?? '')}`;
     const page = (await client.ask(from)) as { data: unknown[]; next_cursor: string | null };
     if (page.data.length !== Math.min(PAGE, steps - at))
-      throw new VoidTry(`${page.data.length} steps on a page`);
+      throw new Error(`${page.data.length} steps on a page`);
     cursor = page.next_cursor;
   }
   const what = `${PAGE} of ${steps.toLocaleString('en-US')} steps`;
+  if (cursor === null) throw new Error('the job has no page in its middle');
   return { [`${what}, first page`]: path, [`${what}, from the middle`]: `${path}&cursor=${cursor}` };
+}
+
+/** An empty page is soon read: throws unless a list has something on it, or is meant to have nothing. */
+async function checkFound(client: LoadClient, what: string, path: string): Promise<void> {
+  const { data } = (await client.ask(path)) as { data?: unknown[] };
+  if (data !== undefined && (data.length === 0) !== (what === NOTHING))
+    throw new Error(`${what}: ${data.length} on the page`);
 }
 
 async function time(bench: Bench, client: LoadClient, what: string, path: string): Promise<void> {

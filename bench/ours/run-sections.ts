@@ -32,6 +32,8 @@ export function runSections(
           await section.run(bench);
           postgres ||= await versionOf(await bench.server());
         } catch (error) {
+          // Its servers were taken away.
+          if (ended) break;
           const failed = error instanceof Error ? error.message : String(error);
           const figure = { section: section.name, what: 'the section', unit: '', values: [], void: failed };
           bench.figures.push(figure);

@@ -37,7 +37,9 @@ export const GROUPS: readonly (readonly Section[])[] = [
   [{ name: 'steady', about: 'steady load at half of capacity', run: measureSteady }],
   [{ name: 'remote', about: 'remote workers', run: measureRemote }],
   [{ name: 'full', about: 'full tables', run: measureFullTables }],
-  [{ name: 'growth', about: 'cost of a step as things grow', run: measureGrowth }],
-  [{ name: 'reads', about: 'calls that read', run: measureReads }],
+  [
+    { name: 'growth', about: 'cost of a step as things grow', run: measureGrowth },
+    { name: 'reads', about: 'calls that read', run: measureReads },
+  ],
   [{ name: 'restart', about: 'a server that is killed', run: measureRestart }],
 ];

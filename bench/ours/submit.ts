@@ -1,7 +1,7 @@
 import { VoidTry } from '../measure/figures.ts';
 import type { BenchServer } from '../server.ts';
 import { type Bench, clear } from './bench.ts';
-import { databaseNow, named, numberOf, submitBatches, submitSingly } from './run-jobs.ts';
+import { type Definition, databaseNow, named, numberOf, submitBatches, submitSingly } from './run-jobs.ts';
 import { type Shape, smallShapes } from './shapes-of.ts';
 
 const CLIENTS = 10;
@@ -24,12 +24,12 @@ export async function measureSubmit(bench: Bench): Promise<void> {
 async function submitted(
   server: BenchServer,
   shape: Shape,
-  submit: (own: Shape) => Promise<void>,
+  submit: (own: Definition) => Promise<void>,
 ): Promise<number[]> {
   const { jobs, ...definition } = shape;
   const own = named(definition);
   const from = await databaseNow(server);
-  await submit({ ...own, ...LATER } as unknown as Shape);
+  await submit({ ...own, ...LATER });
   const ms = (await databaseNow(server)) - from;
   const stored = await numberOf(server, 'select count(*) from job where name = $1', [own.name]);
   if (stored !== jobs) throw new VoidTry(`${stored} jobs are stored instead of ${jobs}`);

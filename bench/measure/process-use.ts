@@ -58,6 +58,11 @@ export function watchPeak(read: () => number): { end(): number } {
   };
 }
 
+/** Whether a process is stopped by a signal. */
+export function isHeldStill(pid: number): boolean {
+  return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+}
+
 interface Memory {
   anonymous: number;
   file: number;

@@ -60,10 +60,10 @@ export function createBench(options: {
     },
     server,
     warm() {
-      warmed ??= server().then(warmUp);
+      warmed ??= server().then((one) => warmUp(one, sizes.warmUp));
       return warmed;
     },
-    startAnother: async () => await warmUp(await start()),
+    startAnother: async () => await warmUp(await start(), sizes.warmUp),
     async measure(wanted, once, tries = sizes.tries) {
       const all: number[][] = [];
       let reason: string | undefined;
@@ -95,12 +95,11 @@ export function createBench(options: {
 /** What takes so long is done once: its length evens out what differs between tries. */
 const LONG_TRY_MS = 10_000;
 const WARM_UP = { name: 'warm up', steps: fan(8) };
-const WARM_UP_JOBS = 200;
 
 /** The first jobs of a process are slow, because its code is not compiled yet. */
-async function warmUp(server: BenchServer): Promise<BenchServer> {
-  await runJobs(server, WARM_UP, WARM_UP_JOBS);
-  await runJobs(server, WARM_UP, WARM_UP_JOBS, (own) => submitSingly(server, own, WARM_UP_JOBS));
+async function warmUp(server: BenchServer, jobs: number): Promise<BenchServer> {
+  await runJobs(server, WARM_UP, jobs);
+  await runJobs(server, WARM_UP, jobs, (own) => submitSingly(server, own, jobs));
   await clear(server);
   return server;
 }

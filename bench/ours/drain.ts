@@ -1,4 +1,5 @@
 import { VoidTry } from '../measure/figures.ts';
+import { isHeldStill } from '../measure/process-use.ts';
 import type { BenchServer } from '../server.ts';
 import { type Bench, clear } from './bench.ts';
 import { checkDone, databaseNow, named, numberOf, submitBatches, untilDone } from './run-jobs.ts';
@@ -25,6 +26,7 @@ export async function drain(server: BenchServer, { jobs, ...definition }: Shape)
     await submitBatches(front.url, own, jobs);
     await front.stop();
     const started = await numberOf(server, 'select count(*) from job where started_at is not null');
+    if (!isHeldStill(server.pid)) throw new VoidTry('the server was not held still');
     if (started > 0) throw new VoidTry(`${started} jobs had started before they were let go`);
     from = await databaseNow(server);
   } finally {

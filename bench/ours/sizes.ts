@@ -3,6 +3,8 @@ export interface Sizes {
   name: string;
   /** How often what is short is done. */
   tries: number;
+  /** Ten-step jobs that a new server runs before anything is measured, twice. */
+  warmUp: number;
   /** Ten-step jobs of one try. */
   jobs: number;
   /** Jobs of one step, at once. */
@@ -38,6 +40,7 @@ export interface Sizes {
 const USUAL: Sizes = {
   name: 'usual',
   tries: 3,
+  warmUp: 200,
   jobs: 1_000,
   single: 10_000,
   giant: 10_000,

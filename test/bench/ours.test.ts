@@ -11,7 +11,7 @@ import { by, wide } from '../../bench/shapes.ts';
 // Sizes at which nothing is measured but that it works.
 const TINY = {
   ...SIZES.quick,
-  ...{ jobs: 4, single: 4, giant: 600, together: [3], reads: 3, readJobs: 100 },
+  ...{ warmUp: 2, jobs: 4, single: 4, giant: 600, together: [3], reads: 3, readJobs: 100 },
   ...{ jobSizes: [10, 20], jobSizeSteps: 40, backlogs: [0, 20], histories: [0, 20] },
 };
 

@@ -45,10 +45,15 @@ function keep(results: Results): string {
 async function bench(): Promise<void> {
   const size = values.full ? 'full' : values.quick ? 'quick' : 'usual';
   const run = runSections(positionals, SIZES[size], (line) => process.stderr.write(`${line}\n`));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => void run.end().finally(() => process.exit(130)));
   const from = performance.now();
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      interrupted = true;
+      void run.end().finally(() => process.exit(130));
+    });
   const results = await run.results;
+  if (interrupted) return;
   const { cores, node, postgres } = results.machine;
   const seconds = Math.round((performance.now() - from) / 1000);
   console.log(

@@ -66,7 +66,7 @@ export async function startBenchServer(environment: Record<string, string> = {})
       await database.end();
       await Promise.all(besides.map(end));
       await end(child);
-      rmSync(dataDir, { recursive: true, force: true });
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
@@ -75,6 +75,8 @@ function spawnServer(environment: Record<string, string>): ChildProcess {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
     env: { ...process.env, PORT: '0', LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Ctrl-C is for the bench, which then ends its servers: told twice, a server would end in haste.
+    detached: true,
   });
   running.add(child);
   child.once('exit', () => running.delete(child));

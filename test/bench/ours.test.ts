@@ -1,5 +1,8 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Results } from '../../bench/measure/figures.ts';
+import { until } from '../../bench/measure/until.ts';
+import { clear } from '../../bench/ours/bench.ts';
 import { drain } from '../../bench/ours/drain.ts';
 import { checkDone, named, numberOf, runJobs } from '../../bench/ours/run-jobs.ts';
 import { runSections } from '../../bench/ours/run-sections.ts';
@@ -45,6 +48,21 @@ test('work that waits in the queue is drained by a server that was held still me
   const [rate] = await drain(server, { name: 'waits', steps: wide(3), jobs: 4 });
   expect(rate).toBeGreaterThan(0);
   expect(await numberOf(server, `select count(*) from worker where kind = 'server'`)).toBe(1);
+});
+
+test('tables are emptied also when somebody takes them in another order', async () => {
+  const { host, port, user, database } = server.database;
+  const other = new pg.Client({ host, port, user, database, password: String(server.database.password) });
+  await other.connect();
+  onTestFinished(() => other.end());
+  await runJobs(server, { name: 'there', steps: wide(1) }, 1);
+  await other.query('begin; lock table step in access share mode');
+  const cleared = clear(server);
+  const waits = `select 1 from pg_stat_activity where query like 'truncate%' and wait_event_type = 'Lock'`;
+  await until(async () => (await other.query(waits)).rowCount === 1);
+  await other.query('lock table job in access share mode; commit');
+  await cleared;
+  expect(await numberOf(server, 'select count(*) from job')).toBe(0);
 });
 
 test('a run counts only when every job succeeded and every step ran once', async () => {

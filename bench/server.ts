@@ -9,22 +9,36 @@ import pg from 'pg';
 export interface BenchServer {
   url: string;
   pid: number;
+  /** Of the postmaster, whose children are all processes of Postgres. */
+  postgresPid: number;
   database: pg.Client;
   /** Ends the process without a word and starts it again on the same data; resolves when it is ready. */
   crashAndRestart(): Promise<{ readyAt: number }>;
+  /** Another server on the same database, ready; ends with this one at the latest. */
+  startBeside(environment?: Record<string, string>): Promise<{ url: string; stop(): Promise<void> }>;
   stop(): Promise<void>;
 }
 
 const START_MS = 60_000;
 
+const running = new Set<ChildProcess>();
+// Also when a bench ends by an error: nothing that it started outlives it, and a server stops its own Postgres.
+process.on('exit', () => {
+  for (const child of running) terminate(child);
+});
+
 export async function startBenchServer(environment: Record<string, string> = {}): Promise<BenchServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-  let child = spawnServer(dataDir, environment);
+  const own = { DATA_DIR: dataDir, ...environment };
+  let child = spawnServer(own);
   let url = await readyUrl(child);
+  const besides: ChildProcess[] = [];
   const database = await connect(dataDir).catch((error) => {
     child.kill('SIGTERM');
     throw error;
   });
+  const postgresPid = () =>
+    Number.parseInt(readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8'), 10);
   return {
     get url() {
       return url;
@@ -32,28 +46,54 @@ export async function startBenchServer(environment: Record<string, string> = {})
     get pid() {
       return child.pid as number;
     },
+    get postgresPid() {
+      return postgresPid();
+    },
     database,
     async crashAndRestart() {
       child.kill('SIGKILL');
       await once(child, 'exit');
-      child = spawnServer(dataDir, environment);
+      child = spawnServer(own);
       url = await readyUrl(child);
       return { readyAt: Date.now() };
     },
+    async startBeside(settings = {}) {
+      const beside = spawnServer({ DATABASE_URL: urlOf(readConnection(dataDir)), ...settings });
+      besides.push(beside);
+      return { url: await readyUrl(beside), stop: () => end(beside) };
+    },
     async stop() {
       await database.end();
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-      rmSync(dataDir, { recursive: true, force: true });
+      await Promise.all(besides.map(end));
+      await end(child);
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
 
-function spawnServer(dataDir: string, environment: Record<string, string>): ChildProcess {
-  return spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
-    env: { ...process.env, DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', ...environment },
+function spawnServer(environment: Record<string, string>): ChildProcess {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
+    env: { ...process.env, PORT: '0', LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Ctrl-C is for the bench, which then ends its servers: told twice, a server would end in haste.
+    detached: true,
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  terminate(child);
+  await ended;
+}
+
+function terminate(child: ChildProcess): void {
+  // One that is held still would not hear of its end.
+  child.kill('SIGCONT');
+  child.kill('SIGTERM');
 }
 
 async function readyUrl(child: ChildProcess): Promise<string> {
@@ -73,8 +113,27 @@ async function readyUrl(child: ChildProcess): Promise<string> {
   });
 }
 
+interface Connection {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+}
+
+function readConnection(dataDir: string): Connection {
+  return JSON.parse(readFileSync(join(dataDir, 'holdfast.json'), 'utf8')).connection;
+}
+
+function urlOf({ host, port, user, password, database }: Connection): string {
+  const query = new URLSearchParams({ host, port: String(port) });
+  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@/${database}?${query}`;
+}
+
 async function connect(dataDir: string): Promise<pg.Client> {
-  const client = new pg.Client(JSON.parse(readFileSync(join(dataDir, 'holdfast.json'), 'utf8')).connection);
+  const client = new pg.Client(readConnection(dataDir));
+  // When the server is told to stop together with the bench, the connection ends first.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

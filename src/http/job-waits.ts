@@ -30,14 +30,17 @@ export function createJobWaits(store: Store): JobWaits {
       const bell = createBell();
       bells.add(bell.ring);
       // Listening starts before the first look, so that nothing falls in between.
+      let isEnough = false;
       const stopListening = store.wakeUps.onJobChanged(id, (after) => {
-        // Most changes of a busy job are not what is waited for: those cost no look.
-        if (after === undefined || enough(after)) bell.ring();
+        // Most changes of a busy job are not what is waited for: those cost no look. What this server has just committed
+        // needs none either.
+        isEnough ||= after !== undefined && enough(after);
+        if (after === undefined || isEnough) bell.ring();
       });
       // The reply's, not the request's: that one closes as soon as the body is read.
       reply.raw.on('close', bell.ring);
       try {
-        while (!stopping && !reply.raw.destroyed) {
+        while (!stopping && !isEnough && !reply.raw.destroyed) {
           const job = await look(id);
           const left = deadline - performance.now();
           if (job === undefined || enough(job) || left <= 0) return;

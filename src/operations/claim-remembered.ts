@@ -1,6 +1,6 @@
 import type { Store } from '../database/store.ts';
 import { draftOver, type JobDraft } from '../domain/moves/draft.ts';
-import { type Lane, peekReadySteps } from '../repositories/find-claimable.ts';
+import { type Demand, peekReadySteps } from '../repositories/find-claimable.ts';
 import { announce } from './advance-jobs.ts';
 import type { ClaimRequest } from './claim-request.ts';
 import { type Grants, grantSteps } from './grant-steps.ts';
@@ -15,13 +15,14 @@ import { saveIfUnchanged } from './save-if-unchanged.ts';
 export async function claimRemembered(
   store: Store,
   requests: readonly ClaimRequest[],
-  lanes: readonly Lane[],
+  demand: Demand,
 ): Promise<Grants[] | null> {
   const { remembered } = store;
   if (!remembered || requests.some(({ remote }) => remote !== undefined)) return null;
   const [database, now] = [remembered.database(), remembered.now()];
   if (database === null || now === null) return null;
-  const picked = await peekReadySteps(store.db, lanes);
+  const picked = await peekReadySteps(store.db, demand);
+  if (picked.length === 0) return requests.map(() => ({ claims: [], more: false }));
   const drafts = new Map<string, JobDraft>();
   for (const id of new Set(picked.map(({ job_id }) => job_id))) {
     const known = remembered.take(id);
@@ -31,7 +32,7 @@ export async function claimRemembered(
     const draft = drafts.get(job_id);
     return draft?.steps.get(ordinal)?.status === 'ready' && draft.job.deadline_at > draft.now;
   });
-  if (picked.length === 0 || !isKnown) {
+  if (!isKnown) {
     for (const { job, steps } of drafts.values()) remembered.keep({ job, steps }, database);
     return null;
   }

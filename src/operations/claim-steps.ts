@@ -49,14 +49,12 @@ async function claimFrom(
   reach: 'near' | 'far',
 ): Promise<Grants[]> {
   const demand = demandOf(requests);
+  const grants = reach === 'near' ? await claimRemembered(store, requests, demand) : null;
+  if (grants !== null) return grants;
   const found = await findLanes(store.db, demand);
   if (found.length === 0) return requests.map(() => NOTHING);
   const lanes = reach === 'near' ? await narrowLanes(store.db, found, demand) : found;
-  if (reach === 'near') {
-    const grants = await claimRemembered(store, requests, lanes);
-    if (grants !== null) return grants;
-  }
-  const { grants, drafts } = await store.db.transaction().execute(async (tx) => {
+  const taken = await store.db.transaction().execute(async (tx) => {
     const locked = await (reach === 'near' ? lockSomeJobs(tx, lanes) : lockFartherJobs(tx, lanes));
     // A job past its deadline is about to end; nothing of it starts any more.
     const drafts = locked
@@ -80,9 +78,9 @@ async function claimFrom(
       drafts,
     };
   });
-  announce(store, drafts);
-  for (const given of grants) if (typeof given === 'object') addHandouts(drafts, given.claims);
-  return grants;
+  announce(store, taken.drafts);
+  for (const given of taken.grants) if (typeof given === 'object') addHandouts(taken.drafts, given.claims);
+  return taken.grants;
 }
 
 /** What all of them want together: a thousand workers of one program want the same. */

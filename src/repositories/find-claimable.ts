@@ -34,22 +34,37 @@ const WANTED_KINDS = { queue: 'text', uses: 'text', max: 'int4' } as const;
  * every lane has its day.
  */
 export async function findLanes(db: Kysely<Tables>, { wanted }: Demand): Promise<Lane[]> {
-  const { rows } = await sql<Lane>`
+  const { rows } = await sql<Lane>`${withLanes(wanted)} select * from lane`.execute(db);
+  return rows;
+}
+
+/** The steps that come first in all these lanes together, in order; somebody else may be taking them. */
+export async function peekReadySteps(db: Kysely<Tables>, { wanted, total }: Demand): Promise<StepKey[]> {
+  const columns = sql`s.job_id, s.ordinal, s.priority, s.turn`;
+  const { rows } = await sql<StepKey>`${withLanes(wanted)}
+    select s.job_id, s.ordinal from lane
+    cross join lateral (${firstOfLane(columns, sql`lane.max`)}) s
+    order by s.priority desc, s.turn limit ${Math.min(total, LIMITS.claimsPerRequest)}`.execute(db);
+  return rows;
+}
+
+function withLanes(wanted: readonly Wanted[]): RawBuilder<unknown> {
+  return sql`
     with recursive wanted as materialized (select * from ${bulkRows('w', WANTED_KINDS, wanted)}),
     filled (queue) as (
       (select s.queue from step s where s.status = 'ready' order by s.queue limit 1)
       union all
       select (select s.queue from step s where s.status = 'ready' and s.queue > f.queue order by s.queue limit 1)
       from filled f where f.queue is not null
-    )
-    select lane.queue, lane.uses, least(sum(lane.max), ${sql.lit(LIMITS.claimsPerRequest)})::int4 as max from (
-      select queue, uses, max from wanted where queue is not null
-      union all
-      select f.queue, w.uses, w.max from wanted w cross join filled f
-      where w.queue is null and f.queue is not null
-    ) lane cross join lateral (${firstOfLane(sql`1`, sql.lit(1))}) ready
-    group by lane.queue, lane.uses order by random() limit ${sql.lit(LIMITS.claimPairs)}`.execute(db);
-  return rows;
+    ), lane as materialized (
+      select lane.queue, lane.uses, least(sum(lane.max), ${sql.lit(LIMITS.claimsPerRequest)})::int4 as max from (
+        select queue, uses, max from wanted where queue is not null
+        union all
+        select f.queue, w.uses, w.max from wanted w cross join filled f
+        where w.queue is null and f.queue is not null
+      ) lane cross join lateral (${firstOfLane(sql`1`, sql.lit(1))}) ready
+      group by lane.queue, lane.uses order by random() limit ${sql.lit(LIMITS.claimPairs)}
+    )`;
 }
 
 /**
@@ -126,17 +141,6 @@ export async function pickReadySteps(
   const { rows } = await sql<LoadedStep>`
     select s.* from ${laneRows(lanes)}
     cross join lateral (${candidates}) s order by s.priority desc, s.turn`.execute(tx);
-  return rows;
-}
-
-/** Which steps come first in these lanes, in order; somebody else may be taking them. */
-export async function peekReadySteps(db: Kysely<Tables>, lanes: readonly Lane[]): Promise<StepKey[]> {
-  const columns = sql`s.job_id, s.ordinal, s.priority, s.turn`;
-  const { rows } = await sql<StepKey>`
-    select s.job_id, s.ordinal from ${laneRows(lanes)}
-    cross join lateral (${firstOfLane(columns, sql`lane.max`)}) s order by s.priority desc, s.turn`.execute(
-    db,
-  );
   return rows;
 }
 

@@ -12,10 +12,17 @@ export interface RememberedJob {
  * remembered.
  */
 export interface RememberedJobs {
-  /** Gives the memory away: whoever took it keeps what came of it, or nobody remembers the job. */
+  /** Lends the memory to whoever changes the job: `keep` what comes of it, then say so by `back`, also when nothing did. */
   take(id: string): RememberedJob | undefined;
-  /** Whether it remembers this version of the job. */
-  knows(job: { id: string; version: number }): boolean;
+  /** What was taken is lent no more; what was not kept is forgotten. */
+  back(ids: Iterable<string>): void;
+  /** Whether somebody is changing the job by what is remembered of it. */
+  isLent(id: string): boolean;
+  /** Resolves when something comes back, or after `ms`. */
+  somethingBack(ms: number): Promise<void>;
+  /** What is remembered of the job, and is lent to nobody. */
+  look(id: string): RememberedJob | undefined;
+  forget(id: string): void;
   /** Remembers a job; `database` says of which run of which database it was read. */
   keep(remembered: RememberedJob, database: string): void;
   /** The run of the database that all memories are of; null while there are none. */
@@ -29,11 +36,13 @@ export interface RememberedJobs {
 /** Remembers jobs of so many steps together; those longest untouched are forgotten first. */
 export function createRememberedJobs(mostSteps: number): RememberedJobs {
   const jobs = new Map<string, RememberedJob>();
+  const lent = new Set<string>();
+  let waiting: (() => void)[] = [];
   let steps = 0;
   let database: string | null = null;
   let clock: { shown: number; at: number } | null = null;
 
-  const take = (id: string) => {
+  const forget = (id: string) => {
     const remembered = jobs.get(id);
     if (remembered === undefined) return undefined;
     jobs.delete(id);
@@ -42,8 +51,28 @@ export function createRememberedJobs(mostSteps: number): RememberedJobs {
   };
 
   return {
-    take,
-    knows: ({ id, version }) => jobs.get(id)?.job.version === version,
+    take(id) {
+      const remembered = forget(id);
+      if (remembered) lent.add(id);
+      return remembered;
+    },
+    back(ids) {
+      for (const id of ids) lent.delete(id);
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    },
+    isLent: (id) => lent.has(id),
+    somethingBack(ms) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+    look: (id) => jobs.get(id),
+    forget: (id) => void forget(id),
     keep(remembered, of) {
       // After a failover versions may be given once more, to something else.
       if (of !== database) {
@@ -52,13 +81,13 @@ export function createRememberedJobs(mostSteps: number): RememberedJobs {
         database = of;
       }
       const { id } = remembered.job;
-      take(id);
+      forget(id);
       if (remembered.steps.size > mostSteps) return;
       jobs.set(id, remembered);
       steps += remembered.steps.size;
       for (const oldest of jobs.keys()) {
         if (steps <= mostSteps) break;
-        take(oldest);
+        forget(oldest);
       }
     },
     database: () => database,

@@ -1,11 +1,16 @@
+import type { RememberedJob, RememberedJobs } from '../database/remembered-jobs.ts';
 import type { Store } from '../database/store.ts';
 import { draftOver, type JobDraft } from '../domain/moves/draft.ts';
 import { type Demand, peekReadySteps } from '../repositories/find-claimable.ts';
+import type { StepKey } from '../repositories/load-steps.ts';
 import { announce } from './advance-jobs.ts';
 import type { ClaimRequest } from './claim-request.ts';
 import { type Grants, grantSteps } from './grant-steps.ts';
 import { addHandouts } from './remembered-handouts.ts';
 import { saveIfUnchanged } from './save-if-unchanged.ts';
+
+// How long a change of the same job by this server is waited for.
+const PATIENCE_MS = 100;
 
 /**
  * Takes steps for this server's own pool in two statements, when it remembers all the jobs whose turn it is: one looks
@@ -18,29 +23,48 @@ export async function claimRemembered(
   demand: Demand,
 ): Promise<Grants[] | null> {
   const { remembered } = store;
-  if (!remembered || requests.some(({ remote }) => remote !== undefined)) return null;
-  const [database, now] = [remembered.database(), remembered.now()];
-  if (database === null || now === null) return null;
+  const database = remembered?.database() ?? null;
+  if (!remembered || database === null || requests.some(({ remote }) => remote !== undefined)) return null;
   const picked = await peekReadySteps(store.db, demand);
   if (picked.length === 0) return requests.map(() => ({ claims: [], more: false }));
-  const drafts = new Map<string, JobDraft>();
-  for (const id of new Set(picked.map(({ job_id }) => job_id))) {
-    const known = remembered.take(id);
-    if (known) drafts.set(id, draftOver(known.job, known.steps, now, database));
-  }
-  const isKnown = picked.every(({ job_id, ordinal }) => {
-    const draft = drafts.get(job_id);
-    return draft?.steps.get(ordinal)?.status === 'ready' && draft.job.deadline_at > draft.now;
+  const ids = [...new Set(picked.map(({ job_id }) => job_id))];
+  await untilBack(remembered, ids);
+  const isReady = ({ job_id, ordinal }: StepKey) =>
+    remembered.look(job_id)?.steps.get(ordinal)?.status === 'ready';
+  const now = remembered.now();
+  if (now === null || !picked.every(isReady)) return null;
+  const drafts = ids.map((id) => {
+    const { job, steps } = remembered.take(id) as RememberedJob;
+    return draftOver(job, steps, now, database);
   });
-  if (!isKnown) {
-    for (const { job, steps } of drafts.values()) remembered.keep({ job, steps }, database);
-    return null;
+  try {
+    return await take(store, drafts, picked, requests);
+  } finally {
+    remembered.back(ids);
   }
-  const all = [...drafts.values()];
-  const given = grantSteps(all, picked, requests);
-  const saved = await saveIfUnchanged(store, all, { database, workers: [] });
+}
+
+async function untilBack(remembered: RememberedJobs, ids: readonly string[]): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  while (ids.some((id) => remembered.isLent(id))) {
+    const left = until - performance.now();
+    if (left <= 0) return;
+    await remembered.somethingBack(left);
+  }
+}
+
+async function take(
+  store: Store,
+  drafts: readonly JobDraft[],
+  picked: readonly StepKey[],
+  requests: readonly ClaimRequest[],
+): Promise<Grants[]> {
+  // Of a job past its deadline, which is about to end, nothing starts any more.
+  const open = drafts.filter(({ job, now }) => job.deadline_at > now);
+  const given = grantSteps(open, picked, requests);
+  const saved = await saveIfUnchanged(store, open, { database: open[0]?.database ?? '', workers: [] });
   // Of those that were changed or locked meanwhile nothing is remembered any more: the next look, at once, locks first.
-  const written = all.filter(({ job }) => saved.has(job.id));
+  const written = open.filter(({ job }) => saved.has(job.id));
   announce(store, written);
   return requests.map((request) => {
     const grants = given.get(request);

@@ -115,7 +115,9 @@ async function lockSomeJobs(tx: Tx, lanes: readonly Lane[]): Promise<LockedJob[]
 async function loadToRemember(store: Store, tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
   const { remembered } = store;
   if (!remembered) return;
-  const unknown = drafts.filter(({ job }) => job.steps_total <= LIMITS.readWhole && !remembered.knows(job));
+  const unknown = drafts.filter(
+    ({ job }) => job.steps_total <= LIMITS.readWhole && remembered.look(job.id)?.job.version !== job.version,
+  );
   if (unknown.length === 0) return;
   const steps = await loadWholeJobs(
     tx,

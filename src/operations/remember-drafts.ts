@@ -20,14 +20,16 @@ export function rememberDrafts(store: Store, drafts: readonly JobDraft[]): void 
 function rememberDraft(remembered: RememberedJobs, draft: JobDraft, database: string): void {
   const { job, jobBefore, steps, before } = draft;
   const isSame = remembered.database() === database;
-  const known = remembered.take(job.id);
+  const known = remembered.look(job.id);
   remembered.sawClock(draft.now);
-  if (isTerminalJob(job.status)) return;
+  if (isTerminalJob(job.status)) return remembered.forget(job.id);
   // Outputs are only ever written: an absent one is as it was.
   delete job.output;
   for (const ordinal of before.keys()) delete steps.get(ordinal)?.output;
   if (steps.size === job.steps_total) return remembered.keep({ job, steps }, database);
-  if (known === undefined || !isSame || known.job.version !== jobBefore.version) return;
+  if (known === undefined || !isSame || known.job.version !== jobBefore.version) {
+    return remembered.forget(job.id);
+  }
   for (const ordinal of before.keys()) {
     const step = steps.get(ordinal);
     const work = known.steps.get(ordinal)?.work ?? null;

@@ -11,10 +11,10 @@ import { applyOutcome, type StepAfter, type StepOutcome, stepAfter } from './ste
 /** What was written from memory: of each outcome in it, where its step is now. */
 export interface Written {
   after: Map<StepOutcome, StepAfter>;
+  /** Outcomes of jobs that this very server is changing. */
+  busy: Set<StepOutcome>;
   claims: ClaimedStep[];
 }
-
-const NOTHING: Written = { after: new Map(), claims: [] };
 
 /**
  * Settles the outcomes of jobs that this server remembers, in one statement, without reading anything: a chain then costs
@@ -27,30 +27,50 @@ export async function settleRemembered(
   handOff: HandOff | undefined,
 ): Promise<Written> {
   const { remembered } = store;
+  const written: Written = { after: new Map(), busy: new Set(), claims: [] };
   const [database, now] = [remembered?.database() ?? null, remembered?.now() ?? null];
-  if (!remembered || database === null || now === null) return NOTHING;
+  if (!remembered || database === null || now === null) return written;
   const byJob = Map.groupBy(outcomes, (outcome) => outcome.job_id);
   const drafts: JobDraft[] = [];
+  const taken: string[] = [];
   for (const [id, theirs] of byJob) {
+    if (remembered.isLent(id)) for (const outcome of theirs) written.busy.add(outcome);
     const known = remembered.take(id);
     if (known === undefined) continue;
+    taken.push(id);
     const draft = draftOver(known.job, known.steps, now, database);
     if (applyAll(draft, theirs)) drafts.push(draft);
   }
-  if (drafts.length === 0) return NOTHING;
+  try {
+    if (drafts.length > 0) await write(store, drafts, { byJob, database, handOff, written });
+  } finally {
+    remembered.back(taken);
+  }
+  return written;
+}
+
+async function write(
+  store: Store,
+  drafts: readonly JobDraft[],
+  options: {
+    byJob: ReadonlyMap<string, StepOutcome[]>;
+    database: string;
+    handOff: HandOff | undefined;
+    written: Written;
+  },
+): Promise<void> {
+  const { byJob, database, handOff, written } = options;
   const claims = handOff ? handOffPromoted(drafts, handOff, new Set()) : [];
   for (const draft of drafts) finishJob(draft);
   const saved = await saveIfUnchanged(store, drafts, { database, workers: handOff?.workers ?? [] });
-  const written = drafts.filter((draft) => saved.has(draft.job.id));
-  const after = new Map(
-    written.flatMap((draft) =>
-      (byJob.get(draft.job.id) ?? []).map((outcome) => [outcome, stepAfter(draft, outcome.ordinal)] as const),
-    ),
-  );
-  announce(store, written);
-  const granted = claims.filter((claim) => saved.has(claim.job_id));
-  addHandouts(written, granted);
-  return { after, claims: granted };
+  const committed = drafts.filter((draft) => saved.has(draft.job.id));
+  for (const draft of committed) {
+    for (const outcome of byJob.get(draft.job.id) ?? [])
+      written.after.set(outcome, stepAfter(draft, outcome.ordinal));
+  }
+  announce(store, committed);
+  written.claims = claims.filter((claim) => saved.has(claim.job_id));
+  addHandouts(committed, written.claims);
 }
 
 /** False when something needs a closer look: nothing of the draft may be written then. */

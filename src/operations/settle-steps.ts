@@ -40,12 +40,12 @@ export async function settleSteps(
   // What is waited for is held by somebody, who changes it.
   if (options.mode === 'wait') return settleLocked(store, outcomes, options);
   const written = await settleRemembered(store, outcomes, options.handOff?.());
-  if (written.after.size === 0) return settleLocked(store, outcomes, options);
-  const left = outcomes.filter((outcome) => !written.after.has(outcome));
-  // The offer is taken; and what was written must be told, whatever becomes of the rest.
+  const left = outcomes.filter((outcome) => !written.after.has(outcome) && !written.busy.has(outcome));
+  if (left.length === outcomes.length) return settleLocked(store, outcomes, options);
+  // The offer was taken; and what was written must be told, whatever becomes of the rest.
   const rest = left.length === 0 ? null : await settleLocked(store, left, { mode: 'skip' }).catch(() => null);
   const restOf = new Map(left.map((outcome, index) => [outcome, index]));
-  const place = (outcome: StepOutcome) => restOf.get(outcome) ?? 0;
+  const place = (outcome: StepOutcome) => restOf.get(outcome) ?? -1;
   return {
     results: outcomes.map((outcome) =>
       written.after.has(outcome) ? 'settled' : (rest?.results[place(outcome)] ?? 'busy'),

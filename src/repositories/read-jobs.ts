@@ -123,7 +123,7 @@ async function plannedAnew<Result>(
     try {
       return await read(session);
     } finally {
-      await sql`reset plan_cache_mode`.execute(session);
+      await sql`set plan_cache_mode = force_generic_plan`.execute(session);
     }
   });
 }

@@ -42,7 +42,8 @@ export interface HandOffs {
 
 /**
  * A step is handed off only while the last claim came back short, so nobody waits in the queue, or if it sorts before
- * the last one claimed; and at most 16 times in a row, so that no chain overtakes everybody for ever. Remote workers
+ * the last one claimed; one that holds no slot also past its turn, but not past a higher priority. And at most 16 times in
+ * a row, so that no chain overtakes everybody for ever. Remote workers
  * come first: they asked; of several the one that has got the fewest.
  */
 export function createHandOffs(options: {
@@ -59,6 +60,8 @@ export function createHandOffs(options: {
   const isInTurn = (step: StepState, kind: Kind) => {
     if (empty[kind]) return true;
     if (last === null) return false;
+    // What holds no slot keeps nobody waiting for longer than it takes to write it down.
+    if (kind === 'instant') return step.priority >= last.priority;
     const turn = step.turn ?? Number.POSITIVE_INFINITY;
     return step.priority > last.priority || (step.priority === last.priority && turn < last.turn);
   };

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { JobDraft } from '../domain/moves/draft.ts';
 import { bulkRows } from './bulk-rows.ts';
@@ -28,11 +28,10 @@ export async function saveUnchanged(
   const changes = findChanges(ordered);
   const jobs = changedJobs(changes, 'from the clock');
   const moves = changedSteps(changes, 'from the clock').map(({ rows, set }) => {
-    const mine = sql`${rows} join locked l on l.id = d.job_id`;
-    return sql`update step t set ${set} from c, ${mine} where ${STEP_GUARD} returning 1`;
+    return sql`update step t set ${set} from c, ${rows} where ${isLocked(sql`d.job_id`)} and ${STEP_GUARD} returning 1`;
   });
-  const expected = sql`(select coalesce(sum(k.steps), 0) from locked l
-    join ${bulkRows('k', { id: 'uuid', steps: 'int4' }, ordered.map(sizeOf))} on k.id = l.id)`;
+  const expected = sql`(select coalesce(sum(k.steps), 0)
+    from ${bulkRows('k', { id: 'uuid', steps: 'int4' }, ordered.map(sizeOf))} where ${isLocked(sql`k.id`)})`;
   const { rows } = await sql<{ saved: string[]; now: number }>`
     with c as materialized (select clock_timestamp() as now),
     locked as materialized (
@@ -43,7 +42,7 @@ export async function saveUnchanged(
       where ${DATABASE_RUN} = ${database} and ${stay(workers)}
     ),
     ${asMoves(moves)}
-    jobs as (update job t set ${jobs.set} from c, ${jobs.rows} join locked l on l.id = d.id where t.id = d.id)
+    jobs as (update job t set ${jobs.set} from c, ${jobs.rows} where ${isLocked(sql`d.id`)} and t.id = d.id)
     select array(select id::text from locked) as saved, (extract(epoch from c.now) * 1000)::float8 as now,
       1 / (${countOf(moves)} = ${expected})::int4
     from c`.execute(db);
@@ -51,6 +50,14 @@ export async function saveUnchanged(
   const ids = new Set(saved);
   setClock(changes, ids, now);
   return ids;
+}
+
+/**
+ * Is looked up in a hash, which `is true` makes the planner keep to: it takes the locked jobs for a few, and would join
+ * each row with every one of them.
+ */
+function isLocked(id: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`(${id} in (select id from locked)) is true`;
 }
 
 function versionOf({ job, jobBefore }: JobDraft) {

@@ -3,7 +3,7 @@
  *
  *   --quick        one short round, to try it out; its figures go to bench/results/ alone
  *   --only A,B     these contestants
- *   --shapes A,B   these of independent, chain, fan
+ *   --shapes A,B   these of independent, chain, fan, alone
  *   --rounds N     3 when absent
  *   --report FILE  writes the page once more, from the results of an earlier run
  *
@@ -19,12 +19,14 @@ import { type Cluster, startCluster } from './peers/cluster.ts';
 import { SHAPES, type Shape } from './peers/contestant.ts';
 import { type Measurement, measure } from './peers/measure.ts';
 import { page } from './report/page.ts';
-import { drainRate, type Results, submitRate } from './report/results.ts';
+import { briefly, drainRate, type Results, submitRate } from './report/results.ts';
 
 const HERE = import.meta.dirname;
 const DOCS = join(HERE, '../docs/performance');
 const RESULTS = join(HERE, 'results');
 const QUICK_PART = 0.15;
+const WARM_UP_JOBS = 20;
+const LIMIT_MS = 90_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -79,22 +81,37 @@ async function measureAll(
   // A B C, A B C: what else the machine does in these minutes meets all of them alike.
   for (let round = 1; round <= rounds; round += 1) {
     for (const shape of shapes) {
-      for (const { name, title, module, variant, jobs: planned } of entries) {
-        const jobs = Math.ceil(planned[shape] * (options.quick ? QUICK_PART : 1));
-        const file = join(HERE, 'peers', module);
-        const start = { contestant: name, module: file, variant, shape, jobs, round };
+      for (const entry of entries.filter(({ alone }) => alone || shape !== 'alone')) {
+        if (signal.aborted) throw new Error('interrupted');
+        const { name: contestant, title, variant } = entry;
+        const module = join(HERE, 'peers', entry.module);
+        const start = {
+          contestant,
+          module,
+          variant,
+          shape,
+          jobs: jobsOf(entry, shape),
+          round,
+          limitMs: LIMIT_MS,
+        };
         const measurement = await measure(cluster, start, signal);
         if (signal.aborted) throw new Error('interrupted');
-        measurements.push(measurement);
-        say(`${round}/${rounds} ${shape.padEnd(12)} ${title.padEnd(30)} ${line(measurement)}`);
+        measurements.push({ ...measurement, void: measurement.void && briefly(measurement.void) });
+        say(`${round}/${rounds} ${shape.padEnd(12)} ${title.padEnd(24)} ${line(measurement)}`);
       }
     }
   }
   return measurements;
 }
 
+function jobsOf({ jobs }: Entry, shape: Shape): number {
+  if (shape === 'alone') return WARM_UP_JOBS;
+  return Math.ceil(jobs[shape] * (options.quick ? QUICK_PART : 1));
+}
+
 function line(one: Measurement): string {
   if (one.void !== null) return `void: ${one.void}`;
+  if (one.alone_ms !== null) return `${one.alone_ms.toFixed(1)} ms`.padStart(16);
   const number = (value: number | null, unit: string) =>
     `${Math.round(value ?? 0).toLocaleString('en')} ${unit}`.padStart(16);
   const a = (value: number | null) => (value === null ? '–' : (value / one.steps).toFixed(2));

@@ -101,6 +101,7 @@ export const open: Open = async ({ url, shape, jobs }) => {
           await run('settle', SETTLE, [ids[index], layer, layers[at + 1] ?? []]);
         }
       });
+      return undefined;
     },
     verify: async () => {
       const [found] = await watcher.rows<{ steps: number; jobs: number }>(

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Shape } from './contestant.ts';
+import type { Graph } from './contestant.ts';
 
 /** Who is compared, and all that a reader of the figures must know of it. */
 export interface Entry {
@@ -13,9 +13,11 @@ export interface Entry {
   /** The npm package whose version is told; null for what is ours. */
   pkg: string | null;
   /** Jobs in one measurement: so many that the drain takes some seconds. */
-  jobs: Record<Shape, number>;
+  jobs: Record<Graph, number>;
+  /** Whether one job alone can be timed. */
+  alone: boolean;
   /** How a shape is said where the contestant has no word for it. */
-  shapes: Partial<Record<Shape, string>>;
+  shapes: Partial<Record<Graph, string>>;
   settings: string;
   durability: string;
   /** Why it cannot be measured here; null when it can. */
@@ -31,7 +33,8 @@ export const ENTRIES: readonly Entry[] = [
     module: '../floor/floor.ts',
     variant: null,
     pkg: null,
-    jobs: { independent: 50_000, chain: 4_000, fan: 8_000 },
+    jobs: { independent: 30_000, chain: 3_000, fan: 5_000 },
+    alone: false,
     shapes: {},
     settings:
       "No engine: the rows that Holdfast writes, in Holdfast's own tables, moved by batched SQL, 100 jobs a statement, four connections. Not a system that anybody could use.",
@@ -44,7 +47,8 @@ export const ENTRIES: readonly Entry[] = [
     module: './holdfast.ts',
     variant: null,
     pkg: null,
-    jobs: { independent: 20_000, chain: 2_000, fan: 3_000 },
+    jobs: { independent: 15_000, chain: 2_000, fan: 2_500 },
+    alone: true,
     shapes: {},
     settings:
       'One server as `npm start` runs it, with `DATABASE_URL`; steps that use `value`. Submitted over HTTP by `POST /v1/jobs/batch`, 100 jobs a request, four at once.',
@@ -58,10 +62,11 @@ export const ENTRIES: readonly Entry[] = [
     module: './holdfast.ts',
     variant: 'remote',
     pkg: null,
-    jobs: { independent: 15_000, chain: 1_500, fan: 2_000 },
+    jobs: { independent: 12_000, chain: 1_200, fan: 1_500 },
+    alone: true,
     shapes: {},
     settings:
-      'The same server; two workers of `holdfast-client` in one process, each with up to 100 steps at a time, over HTTP on loopback.',
+      'The same server; four workers of `holdfast-client` in one process, each with up to 100 steps at a time, over HTTP on loopback.',
     durability: 'the same; steps of a lost worker run again when their claims end (30 s by default)',
     missing: here,
   },
@@ -71,7 +76,8 @@ export const ENTRIES: readonly Entry[] = [
     module: './contestants/graphile-worker.ts',
     variant: null,
     pkg: 'graphile-worker',
-    jobs: { independent: 60_000, chain: 300, fan: 500 },
+    jobs: { independent: 50_000, chain: 250, fan: 400 },
+    alone: true,
     shapes: {
       chain: 'no dependencies: a table of steps by hand, whose task adds the next step in SQL',
       fan: 'no dependencies: a table of steps by hand, with a counter of unmet needs',
@@ -88,7 +94,8 @@ export const ENTRIES: readonly Entry[] = [
     module: './contestants/pg-boss.ts',
     variant: 'worker',
     pkg: 'pg-boss',
-    jobs: { independent: 20_000, chain: 700, fan: 1_500 },
+    jobs: { independent: 30_000, chain: 500, fan: 1_500 },
+    alone: true,
     shapes: { independent: 'plain jobs, no flow' },
     settings:
       'Its own worker and resolver as fast as they may be set: `pollingIntervalSeconds` 0.5, `batchSize` 500, `burstWhenBatchFull`, `localConcurrency` 4, `flowIntervalSeconds` 1. A layer of a graph waits for both, so its rate grows with the number of graphs at once. Added by `insert` of 1,000, and by `flow` of 100 graphs a call. One process.',
@@ -102,7 +109,8 @@ export const ENTRIES: readonly Entry[] = [
     module: './contestants/pg-boss.ts',
     variant: 'hand',
     pkg: 'pg-boss',
-    jobs: { independent: 50_000, chain: 700, fan: 2_000 },
+    jobs: { independent: 40_000, chain: 700, fan: 1_500 },
+    alone: true,
     shapes: { independent: 'plain jobs, no flow' },
     settings:
       'Not its worker: `fetch` and `complete` of 500 in four loops, `resolveFlow` in another, without a pause; faster than its own intervals may be set, at the price of looking all the time.',
@@ -116,7 +124,8 @@ export const ENTRIES: readonly Entry[] = [
       module: './contestants/bullmq.ts',
       variant: fsync,
       pkg: 'bullmq',
-      jobs: { independent: 20_000, chain: 1_500, fan: 1_500 },
+      jobs: { independent: 15_000, chain: 1_200, fan: 1_000 },
+      alone: true,
       shapes: {
         independent: 'plain jobs, no flow',
         chain: 'a tree of one branch',
@@ -140,6 +149,7 @@ export const ENTRIES: readonly Entry[] = [
     variant: null,
     pkg: '@dbos-inc/dbos-sdk',
     jobs: { independent: 1_500, chain: 200, fan: 200 },
+    alone: true,
     shapes: {
       independent: 'a workflow of one step',
       chain: 'ten steps in a function',
@@ -157,6 +167,7 @@ export const ENTRIES: readonly Entry[] = [
     variant: null,
     pkg: 'openworkflow',
     jobs: { independent: 2_000, chain: 300, fan: 300 },
+    alone: true,
     shapes: {
       independent: 'a workflow of one step',
       chain: 'ten steps in a function',
@@ -175,6 +186,7 @@ export const ENTRIES: readonly Entry[] = [
     variant: null,
     pkg: 'absurd-sdk',
     jobs: { independent: 2_000, chain: 400, fan: 400 },
+    alone: true,
     shapes: {
       independent: 'a task of one step',
       chain: 'ten steps in a function',

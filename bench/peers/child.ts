@@ -2,7 +2,17 @@
  * The process in which one measurement happens: `node child.ts MODULE TASK`. It does what its parent says, one phase
  * after the other, and ends with it.
  */
-import type { Contestant, Open, Phase, Report, Task } from './contestant.ts';
+import {
+  ALONE_AT_MOST,
+  type Contestant,
+  type Open,
+  type Phase,
+  type Report,
+  type Task,
+  type Told,
+} from './contestant.ts';
+
+const ALONE_MS = 3_000;
 
 const [module = '', text = ''] = process.argv.slice(2);
 const task = JSON.parse(text) as Task;
@@ -18,16 +28,32 @@ async function run(phase: Phase): Promise<void> {
   }
   if (contestant === undefined) throw new Error('not prepared');
   const from = now();
-  const done = { say: 'done', phase, from } as const;
-  if (phase === 'verify') {
-    const verdict = await contestant.verify();
-    report({ ...done, to: now(), verdict });
-    return;
+  const told = await doPhase(contestant, phase);
+  report({ say: 'done', phase, from, to: now(), ...told });
+}
+
+async function doPhase(contestant: Contestant, phase: Phase): Promise<Told> {
+  if (phase === 'verify') return { verdict: await contestant.verify() };
+  if (phase === 'alone') return { times: await runAlone(contestant) };
+  if (phase === 'drain') {
+    const first = await contestant.drain(() => report({ say: 'started', at: now() }));
+    return first === undefined ? {} : { first };
   }
-  if (phase === 'drain') await contestant.drain(() => report({ say: 'started', at: now() }));
-  else await contestant[phase]();
+  await contestant[phase]();
   const { databasePid } = contestant;
-  report({ ...done, to: now(), ...(databasePid === undefined ? {} : { databasePid }) });
+  return databasePid === undefined ? {} : { databasePid };
+}
+
+/** One job after the other, for some seconds; how long each took, in milliseconds. */
+async function runAlone(contestant: Contestant): Promise<number[]> {
+  const times: number[] = [];
+  const end = now() + ALONE_MS;
+  while (times.length < ALONE_AT_MOST && (times.length === 0 || now() < end)) {
+    const from = now();
+    await contestant.alone?.(task.jobs + times.length);
+    times.push(now() - from);
+  }
+  return times;
 }
 
 process.on('message', (phase: Phase) => {

@@ -1,14 +1,22 @@
 /** What a measurement and the process that it is taken of say to each other. */
 
-/** The graphs that are compared: one step alone, ten in a row, and one step, eight beside each other, one at the end. */
-export type Shape = 'independent' | 'chain' | 'fan';
+/** Graphs, many at once: one step, ten in a row, and one step, eight beside each other, one at the end. */
+export type Graph = 'independent' | 'chain' | 'fan';
 
-export const SHAPES: readonly Shape[] = ['independent', 'chain', 'fan'];
+/** What is measured: the rate of a graph, or, `alone`, how long one chain takes when nothing else runs. */
+export type Shape = Graph | 'alone';
+
+export const GRAPHS: readonly Graph[] = ['independent', 'chain', 'fan'];
+export const SHAPES: readonly Shape[] = [...GRAPHS, 'alone'];
+
+/** How many jobs may come one at a time after the others. */
+export const ALONE_AT_MOST = 10;
 
 /** For each step of a job of this shape, the steps that it needs. */
 export function needsOf(shape: Shape): number[][] {
   if (shape === 'independent') return [[]];
-  if (shape === 'chain') return Array.from({ length: 10 }, (_, step) => (step === 0 ? [] : [step - 1]));
+  if (shape === 'chain' || shape === 'alone')
+    return Array.from({ length: 10 }, (_, step) => (step === 0 ? [] : [step - 1]));
   const middle = [1, 2, 3, 4, 5, 6, 7, 8];
   return [[], ...middle.map(() => [0]), middle];
 }
@@ -45,9 +53,11 @@ export interface Contestant {
   submit(): Promise<void>;
   /**
    * Calls `started` when whatever runs steps is about to look for the first, and resolves when the outcome of the last
-   * step is stored.
+   * step is stored; with the instant of the first step, in milliseconds since 1970, where that may have been earlier.
    */
-  drain(started: () => void): Promise<void>;
+  drain(started: () => void): Promise<number | undefined>;
+  /** Submits one more job, of this number, and resolves when its last step has run. Absent: it cannot be asked. */
+  alone?(job: number): Promise<void>;
   verify(): Promise<Verdict>;
   /** Closes every connection. */
   close(): Promise<void>;
@@ -57,10 +67,20 @@ export interface Contestant {
 
 export type Open = (task: Task) => Promise<Contestant>;
 
-export type Phase = 'prepare' | 'submit' | 'drain' | 'verify' | 'close';
+export type Phase = 'prepare' | 'submit' | 'drain' | 'alone' | 'verify' | 'close';
 
 /** From the process of a contestant to the measurement; instants in milliseconds since 1970. */
 export type Report =
   | { say: 'started'; at: number }
-  | { say: 'done'; phase: Phase; from: number; to: number; verdict?: Verdict; databasePid?: number }
+  | ({ say: 'done'; phase: Phase; from: number; to: number } & Told)
   | { say: 'failed'; phase: Phase; error: string };
+
+/** What some phases tell besides. */
+export interface Told {
+  verdict?: Verdict;
+  databasePid?: number;
+  /** When the first step began. */
+  first?: number;
+  /** What each job took that came alone, in milliseconds. */
+  times?: number[];
+}

@@ -3,9 +3,9 @@
  * `POST /v1/jobs/batch`, 100 at a time, four requests at once.
  *
  * In the server: steps that use `value`. While jobs are submitted the server serves another queue; then it is stopped,
- * and one that serves theirs is started: the clock runs from the moment it is ready to the last outcome, as the
- * database has it. Variant `remote`: steps that use an action of workers, two of `holdfast-client` in one process, each
- * with up to 100 steps at a time; they start once everything is submitted.
+ * and one that serves theirs is started: the clock runs from its first step, which comes a moment before it says that
+ * it is ready. Variant `remote`: steps that use an action of workers, four of `holdfast-client` in one process, each with
+ * up to 100 steps at a time; they start once everything is submitted.
  *
  * Durable: outcomes are committed with fsync before anything follows from them. A crash of server, worker or database
  * loses nothing; steps that were running are run again.
@@ -13,7 +13,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createClient, Worker } from '../../client/src/index.ts';
+import { createClient, type JobDefinition, Worker } from '../../client/src/index.ts';
 import { type Contestant, needsOf, type Open, type Task } from './contestant.ts';
 import { createTally, inParallel, portions, type Tally, type Watcher, watch } from './tally.ts';
 
@@ -21,7 +21,7 @@ const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const START_MS = 30_000;
 const JOBS_A_REQUEST = 100;
 const REQUESTS = 4;
-const WORKERS = 2;
+const WORKERS = 4;
 const STEPS_A_WORKER = 100;
 const QUEUE = 'bench';
 
@@ -37,26 +37,36 @@ export const open: Open = async (task) => {
   const watcher = await watch(task.url);
   const tally = createTally(task.jobs, task.shape);
   const remote = task.variant === 'remote';
-  let server: Server | undefined;
+  let server: Server;
   let workers: Worker[] = [];
 
   return {
     prepare: async () => {
       server = await serve(remote ? QUEUE : 'another');
     },
-    submit: () => submit(server?.url ?? '', task, remote ? 'noop' : 'value'),
+    submit: () => submit(server.url, definition(task), task.jobs),
     drain: async (started) => {
       if (remote) {
         const numbers = new Map<string, number>();
-        workers = Array.from({ length: WORKERS }, () => createWorker(server?.url ?? '', tally, numbers));
+        workers = Array.from({ length: WORKERS }, () => createWorker(server.url, tally, numbers));
         started();
         await Promise.all(workers.map((worker) => worker.start()));
       } else {
-        await server?.stop();
-        await serve(QUEUE);
+        await server.stop();
+        server = await serve(QUEUE);
         started();
       }
       await watcher.until(SUCCEEDED);
+      // A server takes the first steps a moment before it says that it is ready.
+      const [row] = await watcher.rows<{ first: number }>(
+        'select (extract(epoch from min(started_at)) * 1000)::float8 as first from step',
+      );
+      return row?.first;
+    },
+    alone: async () => {
+      const client = createClient({ server: server.url });
+      const job = await client.submit(definition(task), { waitMs: 30_000 });
+      if (job.status !== 'succeeded') throw new Error(`a job ended ${job.status}`);
     },
     verify: async () => {
       const found = await look(watcher, task);
@@ -71,17 +81,21 @@ export const open: Open = async (task) => {
   } satisfies Contestant;
 };
 
-async function submit(url: string, { shape, jobs }: Task, uses: string): Promise<void> {
-  const client = createClient({ server: url });
+function definition({ shape, variant }: Task): JobDefinition {
+  const uses = variant === 'remote' ? 'noop' : 'value';
   const steps = needsOf(shape).map((needs, index) => ({
     name: `s${index}`,
     uses,
     needs: needs.map((need) => `s${need}`),
   }));
+  return { name: 'bench', queue: QUEUE, steps };
+}
+
+async function submit(url: string, job: JobDefinition, jobs: number): Promise<void> {
+  const client = createClient({ server: url });
   const requests = portions(jobs, JOBS_A_REQUEST);
   await inParallel(requests.length, REQUESTS, async (index) => {
-    const definitions = requests[index]?.map(() => ({ name: 'bench', queue: QUEUE, steps })) ?? [];
-    await client.submitBatch(definitions);
+    await client.submitBatch(requests[index]?.map(() => job) ?? []);
   });
 }
 

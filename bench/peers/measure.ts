@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
 import { needsOf, type Phase, type Report, type Shape, type Task, type Verdict } from './contestant.ts';
 import { processorTime } from './processor-time.ts';
+import { spread } from './spread.ts';
 
 /** What one measurement gave; the fields of figures are null where there is nothing to say. */
 export interface Measurement {
@@ -25,6 +26,8 @@ export interface Measurement {
   database_cpu_ms: number | null;
   /** Of the drain: the contestant's processes. */
   own_cpu_ms: number | null;
+  /** The median of several jobs, one at a time, each from its submit to the run of its last step. */
+  alone_ms: number | null;
   /** Why this measurement does not count. */
   void: string | null;
 }
@@ -38,27 +41,30 @@ export interface Start {
   shape: Shape;
   jobs: number;
   round: number;
+  /** How long one phase may take, in milliseconds, before the contestant is ended. */
+  limitMs: number;
 }
 
-const PHASE_MS = 90_000;
 const CHILD = join(import.meta.dirname, 'child.ts');
 
 /** Takes one measurement. Never rejects because of a contestant: what went wrong is in `void`. */
 export async function measure(cluster: Cluster, start: Start, signal: AbortSignal): Promise<Measurement> {
-  const { contestant, module, variant, shape, jobs, round } = start;
+  const { contestant, module, variant, shape, jobs, round, limitMs } = start;
   const database = `bench_${contestant.replaceAll('-', '_')}`;
   const url = await cluster.freshDatabase(database);
   const task: Task = { shape, jobs, url, folder: cluster.freshFolder(database), variant };
-  const child = startChild(module, task);
+  const child = startChild(module, task, limitMs);
   const kill = () => child.kill();
   signal.addEventListener('abort', kill);
   const empty = { submit_ms: null, drain_ms: null, commits: null, wal_bytes: null };
   const measurement: Measurement = {
     ...{ contestant, shape, round, jobs, steps: jobs * needsOf(shape).length },
-    ...{ ...empty, database_cpu_ms: null, own_cpu_ms: null, void: null },
+    ...{ ...empty, database_cpu_ms: null, own_cpu_ms: null, alone_ms: null, void: null },
   };
   try {
-    Object.assign(measurement, await runPhases(cluster, database, child));
+    const found =
+      shape === 'alone' ? await runAlone(cluster, child) : await runPhases(cluster, database, child);
+    Object.assign(measurement, found);
   } catch (error) {
     measurement.void = (error as Error).message;
   } finally {
@@ -67,8 +73,19 @@ export async function measure(cluster: Cluster, start: Start, signal: AbortSigna
     await child.gone;
     await cluster.dropDatabase(database);
   }
-  if (measurement.void === null && measurement.drain_ms === null) measurement.void = 'it gave no figures';
   return measurement;
+}
+
+async function runAlone(cluster: Cluster, child: Child): Promise<Partial<Measurement>> {
+  await child.run('prepare');
+  await cluster.settle();
+  // Some jobs before, so that whatever is compiled or connected at first use has been.
+  await child.run('submit');
+  await child.run('drain');
+  const { verdict } = await child.run('verify');
+  const { times } = await child.run('alone');
+  await child.run('close');
+  return { alone_ms: spread(times ?? [])?.median ?? null, void: verdict?.wrong.join(', ') || null };
 }
 
 async function runPhases(cluster: Cluster, database: string, child: Child): Promise<Partial<Measurement>> {
@@ -96,7 +113,7 @@ async function runPhases(cluster: Cluster, database: string, child: Child): Prom
   const usesPostgres = databasePid === undefined;
   return {
     submit_ms: submit.to - submit.from,
-    drain_ms: drain.to - startedAt,
+    drain_ms: drain.to - Math.min(startedAt, drain.first ?? startedAt),
     commits: usesPostgres ? commits : null,
     wal_bytes: usesPostgres ? to - from : verdict.logged,
     database_cpu_ms: difference(after.database, before.database),
@@ -121,7 +138,7 @@ interface Child {
   kill(): void;
 }
 
-function startChild(module: string, task: Task): Child {
+function startChild(module: string, task: Task, limitMs: number): Child {
   // A process group of its own, so that all of it can be ended at once, and Ctrl-C reaches it through us alone.
   const child = spawn(process.execPath, [CHILD, module, JSON.stringify(task)], {
     detached: true,
@@ -137,7 +154,7 @@ function startChild(module: string, task: Task): Child {
   return {
     pid,
     gone,
-    run: (phase, started) => runPhase(child, phase, started, () => complaints),
+    run: (phase, started) => runPhase(child, phase, { started, complaints: () => complaints, limitMs }),
     kill: () => {
       try {
         process.kill(-pid, 'SIGKILL');
@@ -151,9 +168,9 @@ function startChild(module: string, task: Task): Child {
 function runPhase(
   child: ChildProcess,
   phase: Phase,
-  started: ((at: number) => void) | undefined,
-  complaints: () => string,
+  options: { started: ((at: number) => void) | undefined; complaints: () => string; limitMs: number },
 ): Promise<Extract<Report, { say: 'done' }>> {
+  const { started, complaints, limitMs } = options;
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
       clearTimeout(timer);
@@ -168,8 +185,8 @@ function runPhase(
     };
     const ended = () => end(() => reject(new Error(`it ended in ${phase}: ${complaints()}`)));
     const timer = setTimeout(
-      () => end(() => reject(new Error(`it hung in ${phase}: ended after ${PHASE_MS / 1000} s`))),
-      PHASE_MS,
+      () => end(() => reject(new Error(`it hung in ${phase}, and was ended after ${limitMs / 1000} s`))),
+      limitMs,
     );
     child.on('message', hear);
     child.on('exit', ended);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { needsOf, type Shape, type Verdict } from './contestant.ts';
+import { ALONE_AT_MOST, needsOf, type Shape, type Verdict } from './contestant.ts';
 
 const PATIENCE_MS = 300_000;
 const LOOK_EVERY_MS = 20;
@@ -9,12 +9,16 @@ export interface Tally {
   /** To be called by the step, with the numbers of job and step from 0. */
   ran(job: number, step: number): void;
   total(): number;
+  /** Resolves when the last step of a job has run. */
+  lastRan(job: number): Promise<void>;
+  /** Of the first `jobs`; those that come one at a time later are not judged. */
   verdict(watched: number): Verdict;
 }
 
 export function createTally(jobs: number, shape: Shape): Tally {
   const needs = needsOf(shape);
-  const times = new Uint8Array(jobs * needs.length);
+  const times = new Uint8Array((jobs + ALONE_AT_MOST) * needs.length);
+  const waiting = new Map<number, () => void>();
   let total = 0;
   let early = 0;
   return {
@@ -23,11 +27,14 @@ export function createTally(jobs: number, shape: Shape): Tally {
       if (needs[step]?.some((need) => times[first + need] === 0) !== false) early += 1;
       times[first + step] = (times[first + step] ?? 0) + 1;
       total += 1;
+      if (step === needs.length - 1) waiting.get(job)?.();
     },
+    lastRan: (job) => new Promise((resolve) => waiting.set(job, resolve)),
     total: () => total,
     verdict: (watched) => {
-      const never = times.filter((count) => count === 0).length;
-      const again = times.filter((count) => count > 1).length;
+      const judged = times.subarray(0, jobs * needs.length);
+      const never = judged.filter((count) => count === 0).length;
+      const again = judged.filter((count) => count > 1).length;
       return {
         ran: total,
         wrong: [

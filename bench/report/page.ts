@@ -1,6 +1,8 @@
-import { needsOf, SHAPES, type Shape } from '../peers/contestant.ts';
+import { GRAPHS, type Graph, needsOf, type Shape } from '../peers/contestant.ts';
 import type { Measurement } from '../peers/measure.ts';
+import type { Spread } from '../peers/spread.ts';
 import {
+  briefly,
   type Described,
   drainRate,
   figure,
@@ -8,11 +10,11 @@ import {
   type Ratio,
   type Results,
   ratioOf,
-  type Spread,
   submitRate,
 } from './results.ts';
 
 const SHAPE_NAMES: Record<Shape, string> = {
+  alone: 'one chain alone',
   independent: 'independent',
   chain: 'chain of 10',
   fan: 'fan 1-8-1',
@@ -35,12 +37,15 @@ export function page(results: Results): string {
     '## Jobs a second, submitted',
     'While nothing runs steps. A job has one step (independent) or ten.',
     ratesTable(results, measured, submitRate),
+    '## One chain alone, in milliseconds',
+    'A chain of 10 with nothing else to do, one at a time: from its submit to the run of its last step (for Holdfast: to the answer that the job has succeeded).',
+    aloneTable(results, measured),
     '## Ratios',
     'Of steps a second, each round by itself; median (least to most).',
     ratiosTable(results),
     '## What a step costs',
     "Commits, and bytes of the database's log of changes: submit and drain together. Processor time: of the drain, in the processes of the database and in those of the contestant.",
-    ...SHAPES.map((shape) => costTable(results, measured, shape)),
+    ...GRAPHS.map((shape) => costTable(results, measured, shape)),
     '## How each was set, and what it promises',
     ...measured.map(section),
     ...(missing.length === 0
@@ -74,14 +79,22 @@ function ratesTable(
 ): string {
   const rows = measured.map(({ name, title, shapes }) => [
     title,
-    ...SHAPES.map(
+    ...GRAPHS.map(
       (shape) => rate(figure(results, name, shape, of)) + (shapes[shape] === undefined ? '' : ' *'),
     ),
   ]);
   const notes = measured.some(({ shapes }) => Object.keys(shapes).length > 0)
     ? '\n\n\\* not said in its own words: see below.'
     : '';
-  return table(['', ...SHAPES.map((shape) => SHAPE_NAMES[shape])], rows) + notes;
+  return table(['', ...GRAPHS.map((shape) => SHAPE_NAMES[shape])], rows) + notes;
+}
+
+function aloneTable(results: Results, measured: readonly Described[]): string {
+  const rows = measured.flatMap(({ name, title }) => {
+    const found = figure(results, name, 'alone', ({ alone_ms }) => alone_ms);
+    return found === null ? [] : [[title, within(found, (ms) => (ms < 100 ? ms.toFixed(1) : whole(ms)))]];
+  });
+  return rows.length === 0 ? 'Not measured.' : table(['', 'chain of 10, ms'], rows);
 }
 
 function rate(of: Spread | null): string {
@@ -114,7 +127,7 @@ function within({ median, least, most }: Spread, text: (value: number) => string
   return least === most ? text(median) : `${text(median)} (${text(least)} to ${text(most)})`;
 }
 
-function costTable(results: Results, measured: readonly Described[], shape: Shape): string {
+function costTable(results: Results, measured: readonly Described[], shape: Graph): string {
   const steps = needsOf(shape).length;
   const a = (name: string, of: keyof Measurement, digits: number, unit = 1) => {
     const found = figure(results, name, shape, (one) => {
@@ -136,7 +149,7 @@ function costTable(results: Results, measured: readonly Described[], shape: Shap
 }
 
 function section({ title, version, settings, durability, shapes }: Described): string {
-  const notes = SHAPES.flatMap((shape) =>
+  const notes = GRAPHS.flatMap((shape) =>
     shapes[shape] === undefined ? [] : [`- ${SHAPE_NAMES[shape]}: ${shapes[shape]}`],
   );
   return [
@@ -149,8 +162,7 @@ function voids({ measurements, contestants }: Results): string[] {
   const rows = measurements.flatMap((one) => {
     if (one.void === null) return [];
     const title = contestants.find(({ name }) => name === one.contestant)?.title ?? one.contestant;
-    // The first line: the rest may be a stack, with paths in it.
-    return [`- ${title}, ${SHAPE_NAMES[one.shape]}, round ${one.round}: ${one.void.split('\n')[0]}`];
+    return [`- ${title}, ${SHAPE_NAMES[one.shape]}, round ${one.round}: ${briefly(one.void)}`];
   });
   return rows.length === 0 ? [] : ['## Void', rows.join('\n')];
 }

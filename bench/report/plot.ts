@@ -1,6 +1,6 @@
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { SHAPES } from '../peers/contestant.ts';
+import { GRAPHS } from '../peers/contestant.ts';
 import { drainRate, figure, type Results } from './results.ts';
 
 const TITLES = { independent: 'independent', chain: 'chain of 10', fan: 'fan 1-8-1' } as const;
@@ -20,7 +20,7 @@ export async function plot(results: Results): Promise<string> {
 
 function rows(results: Results): object[] {
   return results.contestants.flatMap(({ name, title }) =>
-    SHAPES.flatMap((shape) => {
+    GRAPHS.flatMap((shape) => {
       const found = figure(results, name, shape, drainRate);
       if (found === null) return [];
       const kind = name.startsWith('holdfast') ? 'Holdfast' : name === 'floor' ? 'floor' : 'peer';

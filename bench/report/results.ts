@@ -1,5 +1,6 @@
-import type { Shape } from '../peers/contestant.ts';
+import type { Graph, Shape } from '../peers/contestant.ts';
 import type { Measurement } from '../peers/measure.ts';
+import { type Spread, spread } from '../peers/spread.ts';
 
 /** All that one run gave; what is kept as JSON. */
 export interface Results {
@@ -18,30 +19,17 @@ export interface Described {
   name: string;
   title: string;
   version: string;
-  shapes: Partial<Record<Shape, string>>;
+  shapes: Partial<Record<Graph, string>>;
   settings: string;
   durability: string;
   /** Why it was not measured. */
   missing: string | null;
 }
 
-/** Of several rounds. */
-export interface Spread {
-  median: number;
-  least: number;
-  most: number;
-}
-
-/** Null when there is nothing to spread. */
-export function spread(values: readonly number[]): Spread | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [least, most] = [sorted[0], sorted.at(-1)];
-  const [low, high] = [
-    sorted[Math.floor((sorted.length - 1) / 2)],
-    sorted[Math.ceil((sorted.length - 1) / 2)],
-  ];
-  if (least === undefined || most === undefined || low === undefined || high === undefined) return null;
-  return { median: (low + high) / 2, least, most };
+/** The first line of what went wrong, files without their folders: what may be kept and shown. */
+export function briefly(text: string): string {
+  const [line = ''] = text.split('\n');
+  return line.replaceAll(/(?:file:\/\/)?(?:\/[^\s/'"()]+)+\/([^\s/'"()]+)/g, '$1');
 }
 
 /** The measurements of a contestant and shape that count. */

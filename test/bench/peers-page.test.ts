@@ -15,7 +15,7 @@ function measurement(
   return {
     ...{ contestant, shape: 'fan', round, jobs: 10, steps: 100, submit_ms: 50 },
     drain_ms: (100 * 1000) / stepsASecond,
-    ...{ commits: 20, wal_bytes: 102_400, database_cpu_ms: 30, own_cpu_ms: 10, void: null },
+    ...{ commits: 20, wal_bytes: 102_400, database_cpu_ms: 30, own_cpu_ms: 10, alone_ms: null, void: null },
     ...rest,
   };
 }
@@ -31,7 +31,7 @@ const RESULTS: Results = {
     ...[900, 1000, 4000].map((rate, index) => measurement('holdfast', index + 1, rate)),
     // The second round was twice as slow for everybody; the third does not count.
     ...[300, 100].map((rate, index) => measurement('dbos', index + 1, rate)),
-    measurement('dbos', 3, 9999, { void: '3 steps never ran\n    at somewhere' }),
+    measurement('dbos', 3, 9999, { void: 'no package in /folder/of/some/file.js\n    at somewhere' }),
     ...[90, 80, 70].map((rate, index) => measurement('openworkflow', index + 1, rate)),
     ...[600, 700, 800].map((rate, index) =>
       measurement('graphile-worker', index + 1, rate, { shape: 'independent' }),
@@ -49,6 +49,14 @@ describe('the page of a comparison', () => {
     expect(text).toContain('| Holdfast, in the server | 0.200 | 1.00 | 0.300 | 0.100 |');
   });
 
+  it('has the time of one chain alone', () => {
+    const alone = { shape: 'alone', submit_ms: null, drain_ms: null } as const;
+    const measurements = [7.5, 8.25].map((ms, index) =>
+      measurement('holdfast', index + 1, 1, { ...alone, alone_ms: ms }),
+    );
+    expect(page({ ...RESULTS, measurements })).toContain('| Holdfast, in the server | 7.9 (7.5 to 8.3) |');
+  });
+
   it('divides round by round, by the best of several', () => {
     const peers = ['openworkflow', 'dbos', 'absurd'];
     const ratio = ratioOf(RESULTS, { of: ['holdfast', 'fan'], to: [peers, 'fan'] });
@@ -61,7 +69,7 @@ describe('the page of a comparison', () => {
 
   it('says what is void and who is left out, without paths', () => {
     const text = page(RESULTS);
-    expect(text).toContain('- DBOS, fan 1-8-1, round 3: 3 steps never ran\n');
+    expect(text).toContain('- DBOS, fan 1-8-1, round 3: no package in file.js\n');
     expect(text).toContain('- Absurd: it is not here.');
     expect(text).not.toContain('at somewhere');
   });

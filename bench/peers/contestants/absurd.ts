@@ -48,6 +48,12 @@ export const open: Open = async ({ url, shape, jobs }) => {
       await watcher.until(
         `select not exists (select from absurd.t_${QUEUE} where state not in ('completed', 'failed', 'cancelled'))`,
       );
+      return undefined;
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await absurd.spawn('bench', { job });
+      await ran;
     },
     verify: async () => {
       const [found] = await watcher.rows<{ tasks: number; steps: number }>(

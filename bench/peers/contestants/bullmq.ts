@@ -16,7 +16,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { FlowProducer, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import type { Contestant, Open } from '../contestant.ts';
+import { type Contestant, needsOf, type Open } from '../contestant.ts';
 import { createTally, inParallel, portions, until } from '../tally.ts';
 
 const QUEUE = 'bench';
@@ -34,7 +34,8 @@ export const open: Open = async ({ shape, jobs, folder, variant }) => {
   const queue = new Queue<Data>(QUEUE, { connection });
   const flows = new FlowProducer({ connection });
   const tally = createTally(jobs, shape);
-  const total = jobs * (shape === 'independent' ? 1 : 10);
+  const total = jobs * needsOf(shape).length;
+  const isChain = shape === 'chain' || shape === 'alone';
   const errors: string[] = [];
   let worker: Worker<Data> | undefined;
   const logged = async () => {
@@ -66,7 +67,7 @@ export const open: Open = async ({ shape, jobs, folder, variant }) => {
       const calls = portions(jobs, JOBS_A_CALL);
       await inParallel(calls.length, CALLS, (index) => {
         const numbers = calls[index] ?? [];
-        if (shape === 'chain') return flows.addBulk(numbers.map((job) => chain(job, step)));
+        if (isChain) return flows.addBulk(numbers.map((job) => chain(job, step)));
         return queue.addBulk(numbers.map((job) => step(job, 0)));
       });
     },
@@ -80,6 +81,12 @@ export const open: Open = async ({ shape, jobs, folder, variant }) => {
         const counts = await queue.getJobCounts('wait', 'active', 'waiting-children', 'delayed');
         return Object.values(counts).every((count) => count === 0);
       });
+      return undefined;
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await flows.add(chain(job, step));
+      await ran;
     },
     verify: async () => {
       const verdict = tally.verdict(0);

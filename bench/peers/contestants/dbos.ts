@@ -41,19 +41,23 @@ export const open: Open = async ({ url, shape, jobs }) => {
   await DBOS.registerQueue(QUEUE, { workerConcurrency: 100, minPollingIntervalMs: 10 });
   await DBOS.shutdown();
   const watcher = await watch(url);
+  const options = { queueName: QUEUE, workflowName: 'bench', appVersion: VERSION };
+  let client: DBOSClient | undefined;
 
   return {
     prepare: async () => {},
     submit: async () => {
-      const client = await DBOSClient.create({
+      client = await DBOSClient.create({
         systemDatabaseUrl: url,
         systemDatabasePoolSize: CALLS,
         applicationName: 'bench',
         logger,
       });
-      const options = { queueName: QUEUE, workflowName: 'bench', appVersion: VERSION };
-      await inParallel(jobs, CALLS, (job) => client.enqueue<typeof workflow>(options, job));
-      await client.destroy();
+      await inParallel(
+        jobs,
+        CALLS,
+        (job) => client?.enqueue<typeof workflow>(options, job) ?? Promise.resolve(),
+      );
     },
     drain: async (started) => {
       started();
@@ -61,6 +65,12 @@ export const open: Open = async ({ url, shape, jobs }) => {
       await watcher.until(
         `select not exists (select from dbos.workflow_status where status in ('ENQUEUED', 'PENDING'))`,
       );
+      return undefined;
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await client?.enqueue<typeof workflow>(options, job);
+      await ran;
     },
     verify: async () => {
       const [found] = await watcher.rows<{ workflows: number; steps: number }>(
@@ -75,6 +85,7 @@ export const open: Open = async ({ url, shape, jobs }) => {
       return { ...verdict, wrong: [...verdict.wrong, ...wrong] };
     },
     close: async () => {
+      await client?.destroy();
       await DBOS.shutdown();
       await watcher.close();
     },

@@ -63,17 +63,23 @@ export const open: Open = async ({ url, shape, jobs }) => {
     );
   };
 
+  const add = async (numbers: readonly number[]) => {
+    if (graph) await addSteps(numbers);
+    await utils.addJobs(numbers.map((job) => ({ identifier: 'step', payload: [job, 0] })));
+  };
+
   return {
     prepare: async () => {
       if (graph) await pool.query(GRAPH);
     },
     submit: async () => {
       const calls = portions(jobs, JOBS_A_CALL);
-      await inParallel(calls.length, CALLS, async (index) => {
-        const numbers = calls[index] ?? [];
-        if (graph) await addSteps(numbers);
-        await utils.addJobs(numbers.map((job) => ({ identifier: 'step', payload: [job, 0] })));
-      });
+      await inParallel(calls.length, CALLS, (index) => add(calls[index] ?? []));
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await add([job]);
+      await ran;
     },
     drain: async (started) => {
       started();
@@ -102,6 +108,7 @@ export const open: Open = async ({ url, shape, jobs }) => {
         },
       });
       await watcher.until('select not exists (select from graphile_worker._private_jobs)');
+      return undefined;
     },
     verify: async () => {
       const verdict = tally.verdict(watcher.looked());

@@ -40,6 +40,12 @@ export const open: Open = async ({ url, shape, jobs }) => {
       await watcher.until(
         `select not exists (select from openworkflow.workflow_runs where finished_at is null)`,
       );
+      return undefined;
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await workflow.run({ job });
+      await ran;
     },
     verify: async () => {
       const [found] = await watcher.rows<{ runs: number; steps: number }>(

@@ -34,17 +34,30 @@ export const open: Open = async ({ url, shape, jobs, variant }) => {
   const tally = createTally(jobs, shape);
   const needs = needsOf(shape);
   const total = jobs * needs.length;
+  const over = new AbortController();
+  let loops: Promise<void> | undefined;
 
   return {
     prepare: async () => {},
-    submit: () => submit(boss, needs, jobs),
+    submit: () => {
+      const calls = portions(jobs, needs.length === 1 ? 1_000 : 100);
+      return inParallel(calls.length, CALLS, (index) => add(boss, needs, calls[index] ?? []));
+    },
     drain: async (started) => {
       started();
-      if (variant === 'hand') await drainByHand(boss, needs.length > 1, total, tally);
-      else await drainByWorker(boss, tally);
+      if (variant === 'hand') {
+        loops = runByHand(boss, needs.length > 1, tally, over.signal);
+        loops.catch((error) => errors.push(String(error)));
+      } else await startWorker(boss, tally);
       await watcher.until(
         `select not exists (select from pgboss.job where name = '${QUEUE}' and state < 'completed')`,
       );
+      return undefined;
+    },
+    alone: async (job) => {
+      const ran = tally.lastRan(job);
+      await add(boss, needs, [job]);
+      await ran;
     },
     verify: async () => {
       const [found] = await watcher.rows<{ completed: number }>(
@@ -56,34 +69,34 @@ export const open: Open = async ({ url, shape, jobs, variant }) => {
       return { ...verdict, wrong: [...verdict.wrong, ...missing, ...errors.slice(0, 3)] };
     },
     close: async () => {
+      over.abort();
+      await loops;
       await boss.stop({ graceful: false });
       await watcher.close();
     },
   } satisfies Contestant;
 };
 
-async function submit(boss: PgBoss, needs: readonly number[][], jobs: number): Promise<void> {
-  const calls = portions(jobs, needs.length === 1 ? 1_000 : 100);
-  await inParallel(calls.length, CALLS, (index) => {
-    const numbers = calls[index] ?? [];
-    if (needs.length === 1)
-      return boss.insert(
-        QUEUE,
-        numbers.map((job) => ({ data: { job, step: 0 } })),
-      );
-    const steps = numbers.flatMap((job) =>
-      needs.map((list, step) => ({
-        ref: `${job}/${step}`,
-        name: QUEUE,
-        data: { job, step },
-        dependsOn: list.map((need) => `${job}/${need}`),
-      })),
+async function add(boss: PgBoss, needs: readonly number[][], numbers: readonly number[]): Promise<void> {
+  if (needs.length === 1) {
+    await boss.insert(
+      QUEUE,
+      numbers.map((job) => ({ data: { job, step: 0 } })),
     );
-    return boss.flow(steps);
-  });
+    return;
+  }
+  const steps = numbers.flatMap((job) =>
+    needs.map((list, step) => ({
+      ref: `${job}/${step}`,
+      name: QUEUE,
+      data: { job, step },
+      dependsOn: list.map((need) => `${job}/${need}`),
+    })),
+  );
+  await boss.flow(steps);
 }
 
-async function drainByWorker(boss: PgBoss, tally: Tally): Promise<void> {
+async function startWorker(boss: PgBoss, tally: Tally): Promise<void> {
   const options = {
     batchSize: JOBS_A_FETCH,
     pollingIntervalSeconds: 0.5,
@@ -95,23 +108,19 @@ async function drainByWorker(boss: PgBoss, tally: Tally): Promise<void> {
   });
 }
 
-async function drainByHand(boss: PgBoss, graph: boolean, total: number, tally: Tally): Promise<void> {
-  let stored = 0;
+/** Runs steps until the signal comes; resolves when nothing runs any more. */
+async function runByHand(boss: PgBoss, graph: boolean, tally: Tally, over: AbortSignal): Promise<void> {
   const takeAndComplete = async () => {
-    while (stored < total) {
+    while (!over.aborted) {
       const taken = await boss.fetch<Data>(QUEUE, { batchSize: JOBS_A_FETCH });
       for (const { data } of taken) tally.ran(data.job, data.step);
-      if (taken.length === 0) await pause();
-      else
-        await boss.complete(
-          QUEUE,
-          taken.map(({ id }) => id),
-        );
-      stored += taken.length;
+      const ids = taken.map(({ id }) => id);
+      if (ids.length === 0) await pause();
+      else await boss.complete(QUEUE, ids);
     }
   };
   const resolveFlows = async () => {
-    while (graph && stored < total) {
+    while (graph && !over.aborted) {
       await boss.resolveFlow();
       await pause();
     }

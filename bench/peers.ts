@@ -10,7 +10,7 @@
  * A run of everybody writes docs/performance/peers.md and peers.svg.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -43,7 +43,9 @@ function say(text: string): void {
 }
 
 function install(): void {
-  if (existsSync(join(HERE, 'node_modules/.package-lock.json'))) return;
+  const installed = statSync(join(HERE, 'node_modules/.package-lock.json'), { throwIfNoEntry: false });
+  if (installed !== undefined && installed.mtimeMs > statSync(join(HERE, 'package-lock.json')).mtimeMs)
+    return;
   say('Installing the peers into bench/node_modules …');
   const { status } = spawnSync('npm ci', { cwd: HERE, shell: true, stdio: 'inherit' });
   if (status !== 0) throw new Error('npm ci failed in bench/');

@@ -16,7 +16,7 @@ export interface Entry {
   jobs: Record<Graph, number>;
   /** Whether one job alone can be timed. */
   alone: boolean;
-  /** How a shape is said where the contestant has no word for it. */
+  /** How a graph is made by hand where the contestant has no words for it. */
   shapes: Partial<Record<Graph, string>>;
   settings: string;
   durability: string;
@@ -96,9 +96,9 @@ export const ENTRIES: readonly Entry[] = [
     pkg: 'pg-boss',
     jobs: { independent: 30_000, chain: 500, fan: 1_500 },
     alone: true,
-    shapes: { independent: 'plain jobs, no flow' },
+    shapes: {},
     settings:
-      'Its own worker and resolver as fast as they may be set: `pollingIntervalSeconds` 0.5, `batchSize` 500, `burstWhenBatchFull`, `localConcurrency` 4, `flowIntervalSeconds` 1. A layer of a graph waits for both, so its rate grows with the number of graphs at once. Added by `insert` of 1,000, and by `flow` of 100 graphs a call. One process.',
+      'Its own worker and resolver as fast as they may be set: `pollingIntervalSeconds` 0.5, `batchSize` 500, `burstWhenBatchFull`, `localConcurrency` 4, `flowIntervalSeconds` 1. A layer of a graph waits for both, so its rate grows with the number of graphs at once. Independent jobs are added by `insert`, 1,000 a call, graphs by `flow`, 100 a call. One process.',
     durability:
       'committed with fsync; what a dead worker held is tried again after its expiry (15 min by default)',
     missing: here,
@@ -111,7 +111,7 @@ export const ENTRIES: readonly Entry[] = [
     pkg: 'pg-boss',
     jobs: { independent: 40_000, chain: 700, fan: 1_500 },
     alone: true,
-    shapes: { independent: 'plain jobs, no flow' },
+    shapes: {},
     settings:
       'Not its worker: `fetch` and `complete` of 500 in four loops, `resolveFlow` in another, without a pause; faster than its own intervals may be set, at the price of looking all the time.',
     durability: 'the same',
@@ -127,15 +127,13 @@ export const ENTRIES: readonly Entry[] = [
       jobs: { independent: 15_000, chain: 1_200, fan: 1_000 },
       alone: true,
       shapes: {
-        independent: 'plain jobs, no flow',
-        chain: 'a tree of one branch',
         fan: 'flows are trees, so eight steps cannot share a first one: that one is submitted alone, and adds the tree of eight and one when it runs',
       },
-      settings: `Redis with \`appendonly yes\`, \`appendfsync ${fsync}\`, \`noeviction\`; one worker with a concurrency of 200; finished jobs are removed. Added by \`addBulk\`, 100 a call.`,
+      settings: `Redis with \`appendonly yes\`, \`appendfsync ${fsync}\`, \`noeviction\`; one worker with a concurrency of 200; finished jobs are removed. Added by \`addBulk\`, 100 a call: plain jobs, and a chain as a tree of one branch.`,
       durability:
         fsync === 'always'
-          ? 'every write is synced to the log file of Redis before it is answered'
-          : 'synced once a second: a crash of the machine loses the last second or two of what was acknowledged',
+          ? 'every write is synced to the log file of Redis before it is answered; the jobs of a dead worker run again after about 30 s'
+          : 'synced once a second: a crash of the machine loses the last second or two of what was acknowledged; the jobs of a dead worker run again after about 30 s',
       missing: () =>
         spawnSync('redis-server', ['--version']).status === 0
           ? null
@@ -150,14 +148,11 @@ export const ENTRIES: readonly Entry[] = [
     pkg: '@dbos-inc/dbos-sdk',
     jobs: { independent: 1_500, chain: 200, fan: 200 },
     alone: true,
-    shapes: {
-      independent: 'a workflow of one step',
-      chain: 'ten steps in a function',
-      fan: 'steps under `Promise.all`',
-    },
+    shapes: {},
     settings:
-      'A queue asked every 10 ms, 100 workflows at once, a pool of 20 connections, no tracing. Enqueued one by one (there is no bulk form), 20 at once. One process; the steps of a workflow share it.',
-    durability: 'each step is committed with fsync before the next begins',
+      'A queue asked every 10 ms, 100 workflows at once, a pool of 20 connections, no tracing. The graph is a function: steps one after the other, or under `Promise.all`. Enqueued one by one (there is no bulk form), 20 at once. One process; the steps of a workflow share it.',
+    durability:
+      'each step is committed with fsync before the next begins; the workflows of a dead process go on when it is started again',
     missing: here,
   },
   {
@@ -168,13 +163,9 @@ export const ENTRIES: readonly Entry[] = [
     pkg: 'openworkflow',
     jobs: { independent: 2_000, chain: 300, fan: 300 },
     alone: true,
-    shapes: {
-      independent: 'a workflow of one step',
-      chain: 'ten steps in a function',
-      fan: 'steps under `Promise.all`',
-    },
+    shapes: {},
     settings:
-      'A worker with a concurrency of 100 on ten connections, its default; its polling cannot be set. Started one by one (there is no bulk form), 20 at once. One process; the steps of a workflow share it.',
+      'A worker with a concurrency of 100 on ten connections, its default; its polling cannot be set. The graph is a function: steps one after the other, or under `Promise.all`. Started one by one (there is no bulk form), 20 at once. One process; the steps of a workflow share it.',
     durability:
       'each step is committed with fsync when it begins and when it ends; the workflows of a dead worker go on after 30 s',
     missing: here,
@@ -187,13 +178,9 @@ export const ENTRIES: readonly Entry[] = [
     pkg: 'absurd-sdk',
     jobs: { independent: 2_000, chain: 400, fan: 400 },
     alone: true,
-    shapes: {
-      independent: 'a task of one step',
-      chain: 'ten steps in a function',
-      fan: 'steps under `Promise.all`',
-    },
+    shapes: {},
     settings:
-      'A worker with a concurrency of 100, a pool of 20 connections, looks every 10 ms when idle. Spawned one by one (there is no bulk form), 20 at once. One process; the steps of a task share it.',
+      'A worker with a concurrency of 100, a pool of 20 connections, looks every 10 ms when idle. The graph is a function: steps one after the other, or under `Promise.all`. Spawned one by one (there is no bulk form), 20 at once. One process; the steps of a task share it.',
     durability:
       'each step is committed with fsync before the next begins; the tasks of a dead worker go on after 2 min by default',
     missing: () =>
@@ -203,8 +190,9 @@ export const ENTRIES: readonly Entry[] = [
   },
 ];
 
-/** The version of a contestant's package, as it is installed; of Holdfast for what is ours. */
-export function versionOf({ pkg }: Entry): string {
+/** The version of a contestant's package, as it is installed; of Holdfast for what is ours, none for the floor. */
+export function versionOf({ name, pkg }: Entry): string | null {
+  if (name === 'floor') return null;
   const file = pkg === null ? '../../package.json' : `../node_modules/${pkg}/package.json`;
   return (JSON.parse(readFileSync(join(import.meta.dirname, file), 'utf8')) as { version: string }).version;
 }

@@ -27,10 +27,10 @@ export interface Cluster {
 
 /** Starts a PostgreSQL for as long as a run takes; it ends with this process, however that ends. */
 export async function startCluster(): Promise<Cluster> {
-  const root = mkdtempSync(join(tmpdir(), 'holdfast-peers-'));
-  chmodSync(root, 0o755);
   // Too long for a socket, so that it listens on loopback with a password: some contestants cannot speak to a socket.
-  const owner = await startOwner(join(root, 'x'.repeat(100)), { settings: {}, remove: true });
+  const root = mkdtempSync(join(tmpdir(), `holdfast-peers-${'x'.repeat(100)}-`));
+  chmodSync(root, 0o755);
+  const owner = await startOwner(root, { settings: {}, remove: true });
   const cluster = await connectCluster(urlOf(owner.connection), root);
   return {
     ...cluster,

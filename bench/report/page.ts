@@ -84,7 +84,7 @@ function ratesTable(
     ),
   ]);
   const notes = measured.some(({ shapes }) => Object.keys(shapes).length > 0)
-    ? '\n\n\\* not said in its own words: see below.'
+    ? '\n\n\\* made by hand, for want of words of its own: see below.'
     : '';
   return table(['', ...GRAPHS.map((shape) => SHAPE_NAMES[shape])], rows) + notes;
 }
@@ -153,7 +153,7 @@ function section({ title, version, settings, durability, shapes }: Described): s
     shapes[shape] === undefined ? [] : [`- ${SHAPE_NAMES[shape]}: ${shapes[shape]}`],
   );
   return [
-    `**${title}** ${version}. ${settings} Durability: ${durability}.`,
+    `**${title}**${version === null ? '' : ` ${version}`}. ${settings} Durability: ${durability}.`,
     ...(notes.length === 0 ? [] : ['', ...notes]),
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { GRAPHS } from '../peers/contestant.ts';
 import { drainRate, figure, type Results } from './results.ts';
 
 const TITLES = { independent: 'independent', chain: 'chain of 10', fan: 'fan 1-8-1' } as const;
-const LEAST = 100;
+const LEAST = 50;
 
 // In the middle, so that they can be read on a light and on a dark page.
 const INK = '#808890';

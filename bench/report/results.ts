@@ -18,7 +18,7 @@ export interface Results {
 export interface Described {
   name: string;
   title: string;
-  version: string;
+  version: string | null;
   shapes: Partial<Record<Graph, string>>;
   settings: string;
   durability: string;

@@ -87,15 +87,8 @@ async function measureAll(
         if (signal.aborted) throw new Error('interrupted');
         const { name: contestant, title, variant } = entry;
         const module = join(HERE, 'peers', entry.module);
-        const start = {
-          contestant,
-          module,
-          variant,
-          shape,
-          jobs: jobsOf(entry, shape),
-          round,
-          limitMs: LIMIT_MS,
-        };
+        const jobs = jobsOf(entry, shape);
+        const start = { contestant, module, variant, shape, jobs, round, limitMs: LIMIT_MS };
         const measurement = await measure(cluster, start, signal);
         if (signal.aborted) throw new Error('interrupted');
         measurements.push({ ...measurement, void: measurement.void && briefly(measurement.void) });
@@ -188,7 +181,10 @@ async function main(): Promise<void> {
     if (missing !== null) say(`${entry.title} is left out: ${missing}.`);
   }
   const entries = asked.filter((entry) => entry.missing() === null);
-  const results = await runAll(entries, shapes, options.quick ? 1 : Number(options.rounds));
+  const rounds = options.quick ? 1 : Number(options.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds ${options.rounds} is no number of rounds`);
+  const results = await runAll(entries, shapes, rounds);
   mkdirSync(RESULTS, { recursive: true });
   const file = join(RESULTS, `peers-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);

@@ -33,7 +33,7 @@ export const ENTRIES: readonly Entry[] = [
     module: '../floor/floor.ts',
     variant: null,
     pkg: null,
-    jobs: { independent: 30_000, chain: 3_000, fan: 5_000 },
+    jobs: { independent: 30_000, chain: 3_000, fan: 7_000 },
     alone: false,
     shapes: {},
     settings:
@@ -109,7 +109,7 @@ export const ENTRIES: readonly Entry[] = [
     module: './contestants/pg-boss.ts',
     variant: 'hand',
     pkg: 'pg-boss',
-    jobs: { independent: 40_000, chain: 700, fan: 1_500 },
+    jobs: { independent: 40_000, chain: 1_000, fan: 2_500 },
     alone: true,
     shapes: {},
     settings:

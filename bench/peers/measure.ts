@@ -108,6 +108,7 @@ async function runPhases(cluster: Cluster, database: string, child: Child): Prom
   const { verdict } = await child.run('verify');
   if (verdict === undefined) throw new Error('it gave no verdict');
   await child.run('close');
+  child.kill();
   await cluster.deserted(database);
   const commits = (await cluster.commits(database)) - commitsFrom - verdict.watched;
   const usesPostgres = databasePid === undefined;

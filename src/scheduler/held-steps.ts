@@ -3,7 +3,7 @@ import type { StopReason } from './run-step.ts';
 
 // Steps of actions that never block need no slot; this many may be between claim and commit, which is what fills a
 // batch.
-const INSTANT_ROOM = 512;
+const INSTANT_ROOM = 1024;
 
 /** A step that this server holds, from its claim to the commit of its outcome. */
 export interface Held {

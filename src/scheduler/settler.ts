@@ -6,7 +6,7 @@ import { type SettleResult, settleSteps } from '../operations/settle-steps.ts';
 import type { StepAfter, StepOutcome } from '../operations/step-outcome.ts';
 import type { Offer, RemoteTaker } from './hand-offs.ts';
 
-const BATCH = 250;
+const BATCH = 500;
 const IN_FLIGHT = 2;
 const BUSY_RETRY_MS = 5;
 const BUSY_TRIES = 5;

@@ -1,12 +1,15 @@
 import type { Logger } from 'pino';
 import { passesByItself } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
+import { jsonBytes } from '../domain/storable.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { type SettleResult, settleSteps } from '../operations/settle-steps.ts';
 import type { StepAfter, StepOutcome } from '../operations/step-outcome.ts';
 import type { Offer, RemoteTaker } from './hand-offs.ts';
 
-const BATCH = 500;
+// The larger the batch, the less a step costs; what it holds must stay easy to send.
+const BATCH = 1000;
+const BATCH_BYTES = 16 * 1024 * 1024;
 const IN_FLIGHT = 2;
 const BUSY_RETRY_MS = 5;
 const BUSY_TRIES = 5;
@@ -36,6 +39,8 @@ interface Entry {
   since: number;
   busy: number;
   errors: number;
+  /** Of its output, as JSON. */
+  bytes: number;
   /** Its job shares no batch: one that cannot be written must not keep others from being written. */
   alone: boolean;
 }
@@ -77,10 +82,14 @@ export function createSettler(options: {
   const nextBatch = (): Entry[] => {
     const batch: Entry[] = [];
     const rest: Entry[] = [];
+    let bytes = 0;
     for (const entry of waiting) {
-      if (batch.length < BATCH && !jobsInFlight.has(entry.outcome.job_id) && fits(entry, batch[0]))
+      const isFull = batch.length >= BATCH || (batch.length > 0 && bytes + entry.bytes > BATCH_BYTES);
+      if (isFull || jobsInFlight.has(entry.outcome.job_id) || !fits(entry, batch[0])) rest.push(entry);
+      else {
         batch.push(entry);
-      else rest.push(entry);
+        bytes += entry.bytes;
+      }
     }
     waiting = rest;
     return batch;
@@ -191,7 +200,9 @@ export function createSettler(options: {
 
   return {
     push(outcome, remote) {
-      waiting.push({ outcome, remote, since: performance.now(), busy: 0, errors: 0, alone: false });
+      const { end } = outcome;
+      const bytes = end.kind === 'succeeded' && end.output !== null ? jsonBytes(end.output) : 0;
+      waiting.push({ outcome, remote, since: performance.now(), busy: 0, errors: 0, alone: false, bytes });
       // Outcomes that end in the same turn of the event loop share a batch.
       if (!scheduled) setImmediate(start);
       scheduled = true;

@@ -1,9 +1,11 @@
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import type { StopReason } from './run-step.ts';
 
-// Steps of actions that never block need no slot; this many may be between claim and commit, which is what fills a
-// batch.
-const INSTANT_ROOM = 1024;
+// Steps of actions that never block need no slot; this many may be between claim and commit, which is what fills a batch.
+// The more there are, the more are handed over without a way through the queue.
+const INSTANT_ROOM = 2048;
+// What these hold may be large: while it is so much, no more of them are taken.
+const INSTANT_BYTES = 64 * 1024 * 1024;
 
 /** A step that this server holds, from its claim to the commit of its outcome. */
 export interface Held {
@@ -14,6 +16,8 @@ export interface Held {
   ended: boolean;
   /** How many times in a row the slot went from step to step by hand-off. */
   chain: number;
+  /** What was loaded to run it. */
+  bytes: number;
   /** What its action last reported of its progress, 0 to 1, and nobody has written yet. */
   progress: number | null;
   /** When (`performance.now()`) its claim was last known to be valid for the whole ttl. */
@@ -26,6 +30,8 @@ export type Kind = 'slot' | 'instant';
 /** The steps that this server holds, and the room that is left. */
 export interface HeldSteps {
   add(claim: ClaimedStep, instant: boolean, chain: number): void;
+  /** Takes note of how much was loaded to run it, in bytes. */
+  weigh(claimId: string, bytes: number): void;
   get(claimId: string): Held | undefined;
   all(): Held[];
   /** Its action has ended. */
@@ -47,11 +53,12 @@ export function heldSteps(slots: number): HeldSteps {
   let busySlots = 0;
   let instants = 0;
   let running = 0;
+  let bytes = 0;
   let watchers: (() => void)[] = [];
   const reserved: Record<Kind, number> = { slot: 0, instant: 0 };
   const room = () => ({
     slot: Math.max(0, slots - busySlots - reserved.slot),
-    instant: Math.max(0, INSTANT_ROOM - instants - reserved.instant),
+    instant: bytes > INSTANT_BYTES ? 0 : Math.max(0, INSTANT_ROOM - instants - reserved.instant),
   });
 
   const free = (entry: Held) => {
@@ -73,12 +80,19 @@ export function heldSteps(slots: number): HeldSteps {
         instant,
         ended: false,
         chain,
+        bytes: 0,
         progress: null,
         extendedAt: performance.now(),
       });
       running += 1;
       if (instant) instants += 1;
       else busySlots += 1;
+    },
+    weigh(claimId, loaded) {
+      const entry = held.get(claimId);
+      if (!entry?.instant) return;
+      entry.bytes += loaded;
+      bytes += loaded;
     },
     get: (claimId) => held.get(claimId),
     all: () => [...held.values()],
@@ -91,6 +105,7 @@ export function heldSteps(slots: number): HeldSteps {
       if (!entry) return;
       free(entry);
       held.delete(claimId);
+      bytes -= entry.bytes;
       if (entry.instant) instants -= 1;
     },
     room,

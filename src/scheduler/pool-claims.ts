@@ -5,6 +5,9 @@ import type { Claimant, OpenRequest } from './claim-desk.ts';
 import type { HandOffs } from './hand-offs.ts';
 import type { HeldSteps, Kind } from './held-steps.ts';
 
+// Nobody knows how large these are before they are loaded.
+const INSTANTS_AT_ONCE = 512;
+
 /** What the server's own pool asks the desk for. */
 export interface PoolClaims extends Claimant {
   /** Whether the queue may hold more than there was room for: then room that is freed is worth a look. */
@@ -25,7 +28,8 @@ export function createPoolClaims(options: {
   let more: Record<Kind, boolean> = { slot: false, instant: false };
 
   const open = (): OpenRequest[] => {
-    const free = held.room();
+    const room = held.room();
+    const free = { slot: room.slot, instant: Math.min(room.instant, INSTANTS_AT_ONCE) };
     const uses = [...catalogue.values()]
       .map((action) => ({ uses: action.uses, max: action.instant ? free.instant : free.slot }))
       .filter(({ max }) => max > 0);

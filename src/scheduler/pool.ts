@@ -4,6 +4,7 @@ import type { Catalogue } from '../actions/catalogue.ts';
 import type { Store } from '../database/store.ts';
 import type { StepState } from '../domain/moves/draft.ts';
 import type { AttemptEnd } from '../domain/moves/end-attempt.ts';
+import { jsonBytes } from '../domain/storable.ts';
 import type { ClaimedStep } from '../operations/advance-jobs.ts';
 import { handOut } from '../operations/hand-out.ts';
 import type { StepOutcome } from '../operations/step-outcome.ts';
@@ -78,6 +79,8 @@ export function createPool(options: {
       });
       for (const claim of claims) {
         const handout = handouts?.get(claim.claim_id);
+        if (handout && claim.handout === undefined && handout.rendered.ok)
+          held.weigh(claim.claim_id, jsonBytes(handout.rendered.value));
         if (handout) void run(claim, handout);
         // Nothing was loaded: given back. This one was not: it is no longer, or never became, ours.
         else end(claim, handouts === null ? { kind: 'released' } : null);

@@ -55,19 +55,23 @@ export async function advanceJobs(
   drafts: readonly JobDraft[],
   options: AdvanceOptions = {},
 ): Promise<ClaimedStep[]> {
-  await failFastJobs(tx, drafts);
+  const failed = await failFastJobs(tx, drafts);
   await propagateAll(tx, drafts);
   const held = await addHeldSteps(tx, drafts, options.loadHeld ?? false);
-  for (const draft of drafts) promoteHeld(draft, held.get(draft.job.id));
+  for (const draft of drafts) {
+    // What was held first may just have been cancelled: all that is left comes into question.
+    promoteHeld(draft, failed.has(draft) ? [...draft.steps.values()] : held.get(draft.job.id));
+  }
   const claims = options.handOff ? await handOffWhatIsReady(tx, drafts, options.handOff) : [];
   for (const draft of drafts) finishJob(draft);
   await saveDrafts(tx, drafts);
   return claims;
 }
 
-async function failFastJobs(tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
+/** Returns the drafts that failed fast; they hold every open step. */
+async function failFastJobs(tx: Tx, drafts: readonly JobDraft[]): Promise<ReadonlySet<JobDraft>> {
   const failing = drafts.filter(mustFailFast);
-  if (failing.length === 0) return;
+  if (failing.length === 0) return new Set();
   addLoaded(
     failing,
     await loadOpenSteps(
@@ -80,6 +84,7 @@ async function failFastJobs(tx: Tx, drafts: readonly JobDraft[]): Promise<void> 
     if (draft.job.steps_cancelled > 0) addSteps(draft, await loadAllSteps(tx, draft.job.id));
     failFast(draft);
   }
+  return new Set(failing);
 }
 
 async function propagateAll(tx: Tx, drafts: readonly JobDraft[]): Promise<void> {

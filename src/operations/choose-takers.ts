@@ -13,7 +13,7 @@ export interface Taker {
 /** Decides who gets a step that several would take. */
 export interface Takers {
   /** Who takes this step next; null when nobody has room for it. The caller adds the claim. */
-  takerOf(step: StepState): Taker | null;
+  takerOf(step: StepState, jobId: string): Taker | null;
   /** What everybody got, and whether there was more that they would have taken. */
   all(): Map<ClaimRequest, { claims: ClaimedStep[]; more: boolean }>;
 }
@@ -35,7 +35,7 @@ export function chooseTakers(requests: readonly ClaimRequest[]): Takers {
     }
   }
   return {
-    takerOf(step) {
+    takerOf(step, jobId) {
       const fit = (places.get(step.uses) ?? []).filter(({ taker: { request } }) => {
         return request.queues === null || request.queues.includes(step.queue);
       });
@@ -43,7 +43,7 @@ export function chooseTakers(requests: readonly ClaimRequest[]): Takers {
       for (;;) {
         const place = leastServed(fit, declined);
         if (place === null) break;
-        if (place.taker.request.accept?.(step) ?? true) {
+        if (place.taker.request.accept?.(step, jobId) ?? true) {
           place.left -= 1;
           return place.taker;
         }

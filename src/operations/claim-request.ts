@@ -18,7 +18,7 @@ export interface ClaimRequest {
    */
   remote?: { requestId: string | null };
   /** A last word on each step, in order: false leaves it to others. */
-  accept?: (step: StepState) => boolean;
+  accept?: (step: StepState, jobId: string) => boolean;
   /** Told of each claim before the commit: should its answer get lost, the worker knows what to ask for. */
   granted?: (claim: ClaimedStep) => void;
 }

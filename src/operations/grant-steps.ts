@@ -23,7 +23,7 @@ export function grantSteps(
   for (const { job_id, ordinal } of picked) {
     const draft = byId.get(job_id);
     const step = draft?.steps.get(ordinal);
-    const taker: Taker | null = step ? takers.takerOf(step) : null;
+    const taker: Taker | null = step ? takers.takerOf(step, job_id) : null;
     if (!draft || !step || !taker) continue;
     const { request } = taker;
     const claim = claimInDraft(draft, step, termsOf(request));

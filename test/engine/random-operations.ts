@@ -22,7 +22,6 @@ import type { StepOutcome } from '../../src/operations/step-outcome.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 import { timeOutJobs } from '../../src/operations/time-out-jobs.ts';
 import { wakeSteps } from '../../src/operations/wake-steps.ts';
-import type { LoadedStep } from '../../src/repositories/load-steps.ts';
 import { type Rows, readRows } from './invariants.ts';
 import * as oracle from './oracle.ts';
 import { definitionOf, LONG_MS, type Random, randomPlan } from './random-jobs.ts';
@@ -71,7 +70,7 @@ export async function claim(world: World, probability = 0.6): Promise<string> {
   const isChosen = (key: { job_id: string; ordinal: number }) =>
     chosen.some(({ job, step }) => job.id === key.job_id && step.ordinal === key.ordinal);
   const uses = [{ uses: 'value', max: 1000 }];
-  const accept: ClaimRequest['accept'] = (step) => isChosen(step as LoadedStep);
+  const accept: ClaimRequest['accept'] = ({ ordinal }, job_id) => isChosen({ job_id, ordinal });
   const [grants] = await claimSteps(store, [{ workerId, uses, queues: null, ttlMs: LONG_MS, accept }]);
   const claims = typeof grants === 'object' ? grants.claims : [];
   if (claims.length !== chosen.length || !claims.every(isChosen)) {

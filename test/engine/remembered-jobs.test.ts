@@ -10,6 +10,7 @@ import { pauseJob } from '../../src/operations/pause-job.ts';
 import { registerWorker } from '../../src/operations/register-worker.ts';
 import { removeWorker } from '../../src/operations/remove-worker.ts';
 import { settleSteps } from '../../src/operations/settle-steps.ts';
+import { submitJob } from '../../src/operations/submit-job.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { brokenInvariants, readRows } from './invariants.ts';
 import * as work from './work.ts';
@@ -135,7 +136,7 @@ describe('a job that this server remembers', () => {
     await work.submitGraph(mine, CHAIN);
     const claims = await work.claim(mine, 1, ME);
     const { job_id } = claims[0] as ClaimedStep;
-    const known = memory.take(job_id);
+    const known = memory.look(job_id);
     if (!known) throw new Error('the job is not remembered');
     // What a server that is no more had committed, and the one that follows it never heard of.
     memory.keep({ ...known, job: { ...known.job, steps_pending: 1, steps_succeeded: 1 } }, 'another run');
@@ -180,9 +181,9 @@ describe('what a server remembers', () => {
     memory = createRememberedJobs(5);
     mine = { ...mine, remembered: memory };
     const [first, second] = [await work.submitGraph(mine, CHAIN), await work.submitGraph(mine, CHAIN)];
-    expect([memory.take(first), memory.take(second)?.steps.size]).toEqual([undefined, 3]);
+    expect([memory.look(first), memory.look(second)?.steps.size]).toEqual([undefined, 3]);
     const large = await work.submitGraph(mine, work.loose(6));
-    expect(memory.take(large)).toBeUndefined();
+    expect(memory.look(large)).toBeUndefined();
     const claims = await work.claim(mine, 20, ME);
     expect(claims).toHaveLength(8);
     expect(new Set((await settle(mine, claims, taking())).results)).toEqual(new Set(['settled']));
@@ -195,6 +196,25 @@ describe('what a server remembers', () => {
     const { claims: next } = await settle(mine, claims, taking());
     expect(next).toHaveLength(1);
     expect(await statementsOf(() => settle(mine, next, taking()))).toBe(1);
+    await soundRows();
+  });
+  it('lets a step that asks for failures run after fail_fast has cancelled those that were held before it', async () => {
+    const job = work.normal({
+      name: 'work',
+      fail_fast: true,
+      max_parallel: 1,
+      steps: [
+        { name: 'first', uses: 'value' },
+        { name: 'held', uses: 'value' },
+        { name: 'cleanup', uses: 'value', if: 'always()' },
+      ],
+    });
+    const { id } = await submitJob(other, job, { requestHash: 'fast' });
+    const [first] = await work.claim(other, 1, ME);
+    await settleSteps(other, [work.failed(first as ClaimedStep)], { mode: 'skip' });
+    const { rows } = await sql<{ name: string; status: string }>`
+      select name, status from step where job_id = ${id} order by ordinal`.execute(database.db);
+    expect(rows.map(({ status }) => status)).toEqual(['failed', 'cancelled', 'ready']);
     await soundRows();
   });
 });

@@ -27,7 +27,7 @@ describe('requests for claims that wait', () => {
     const waiting = asks.wait(ask({ gone: gone.signal }));
     const [open] = asks.open();
     gone.abort();
-    expect(open?.request.accept?.({} as never)).toBe(false);
+    expect(open?.request.accept?.({} as never, '')).toBe(false);
     open?.done({ claims: [], more: false });
     expect(await waiting).toBe('nothing');
     expect(asks.count()).toBe(0);

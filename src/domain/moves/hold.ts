@@ -35,7 +35,7 @@ export function promoteHeld(draft: JobDraft, before: readonly { ordinal: number 
   if (left <= 0) return;
   const ordinals = new Set([...draft.before.keys(), ...before.map(({ ordinal }) => ordinal)]);
   const held = [...ordinals]
-    .map((ordinal) => draft.steps.get(ordinal) as StepState)
+    .flatMap((ordinal) => draft.steps.get(ordinal) ?? [])
     .filter(isHeld)
     .sort((a, b) => a.ordinal - b.ordinal);
   for (const step of held) {

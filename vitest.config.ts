@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 /** What takes long: whole programs started again and again, bodies made to be slow, the short forms of `proof/`. */
 const LONG = [
   'test/bench/ours.test.ts',
+  'test/bench/peers-holdfast.test.ts',
   'test/cli/command-line.test.ts',
   'test/client/package.test.ts',
   'test/database/embedded-postgres.test.ts',

@@ -6,21 +6,46 @@ import { isTerminalStep } from '../domain/step-status.ts';
 
 /** A job of more steps than this shows each tenth of its way at info, and its steps at debug: nobody reads thousands. */
 const READABLE_STEPS = 50;
+/** So many lines of steps a second somebody may still follow; of the others it is told how many there were. */
+const READABLE_LINES = 200;
 
 /**
  * Writes a line for each committed move that somebody may want to follow: jobs and the steps of jobs of a readable size
  * at info, what failed at warn, the rest at debug. The text has what a person needs, the fields what a program does.
  */
 export function transitionLog(log: Logger): (drafts: readonly JobDraft[]) => void {
+  const isReadable = readableLines(log);
   return (drafts) => {
     if (!log.isLevelEnabled('warn')) return;
     for (const draft of drafts) {
       // As one would tell it: a job starts before its steps do, and is over after them.
       const isOver = isTerminalJob(draft.job.status);
       if (!isOver) logJob(log, draft);
-      logSteps(log, draft);
+      logSteps(log, draft, isReadable);
       if (isOver) logJob(log, draft);
     }
+  };
+}
+
+/** Whether one more line of a step is to be written at info in this second. At debug all of them are. */
+function readableLines(log: Logger): () => boolean {
+  let written = 0;
+  let left = 0;
+  const tell = () => {
+    if (left > 0)
+      log.info(
+        { moves: left },
+        `steps moved ${count(left)} times more than anybody can read; debug shows all`,
+      );
+    written = 0;
+    left = 0;
+  };
+  return () => {
+    if (log.isLevelEnabled('debug')) return true;
+    if (written === 0) setTimeout(tell, 1_000).unref();
+    if (written >= READABLE_LINES) left += 1;
+    else written += 1;
+    return left === 0;
   };
 }
 
@@ -44,7 +69,7 @@ function describeJob(job: JobState, now: number): string {
   return `${job.status === 'cancelled' ? 'was cancelled' : job.status}${took}${why}`;
 }
 
-function logSteps(log: Logger, draft: JobDraft): void {
+function logSteps(log: Logger, draft: JobDraft, isReadable: () => boolean): void {
   const readable = log.isLevelEnabled('info') && draft.job.steps_total <= READABLE_STEPS;
   const debug = log.isLevelEnabled('debug');
   for (const [ordinal, before] of draft.before) {
@@ -52,6 +77,7 @@ function logSteps(log: Logger, draft: JobDraft): void {
     if (!step || step.status === before.status) continue;
     const level = levelOf(step, readable);
     if (level === 'debug' && !debug) continue;
+    if (level === 'info' && !isReadable()) continue;
     const fields = { job_id: draft.job.id, step: step.name, attempt: step.attempt, status: step.status };
     log[level](fields, `step ${draft.job.name}/${step.name} ${describeStep(step, draft.now)}`);
   }

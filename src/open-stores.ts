@@ -12,6 +12,7 @@ import type { Store } from './database/store.ts';
 import { startWakeUpExchange } from './database/wake-up-exchange.ts';
 import { createWakeUps, type WakeUps } from './database/wake-ups.ts';
 import { LIMITS } from './domain/limits.ts';
+import { insertsWaiting } from './operations/insert-together.ts';
 import { isAnotherServerAlive } from './repositories/live-servers.ts';
 import { readFigures } from './repositories/read-figures.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -93,13 +94,14 @@ export async function openStores(
   };
   const remembered = createRememberedJobs(LIMITS.rememberedSteps);
   const over = (db: Store['db']): Store => ({ db, wakeUps, observe, remembered });
+  const requests = over(createDatabase(gate.pool('requests')));
   return {
     store: over(work.db),
-    requests: over(createDatabase(gate.pool('requests'))),
+    requests,
     workers: over(createDatabase(gate.pool('workers'))),
     vital: { db: vital.db, wakeUps },
     metrics,
-    waiting: () => gate.waiting('requests'),
+    waiting: () => gate.waiting('requests') + insertsWaiting(requests),
   };
 }
 

@@ -88,11 +88,12 @@ export const LIMITS = {
   requestsWaiting: 1_000,
   /** Bodies that are in the memory of one server at the same time; those of workers have as much for themselves. */
   bodiesBytes: 48 * MIB,
-  /** Steps of open jobs that a server remembers together, and how many characters of a `with` it keeps with them. */
+  /** Steps of open jobs that a server remembers together, and the characters of a value that it keeps with them. */
   rememberedSteps: 50_000,
-  rememberedWith: 1_000,
-  /** Jobs of so many steps are read whole, to be remembered. */
+  rememberedValue: 1_000,
+  /** Jobs of so many steps are read whole, to be remembered, and so many steps at once. */
   readWhole: 100,
+  readWholeTogether: 2_000,
   /** Large bodies in YAML or TOML that wait to be read. */
   bodiesReadApart: 16,
   usesPerWorker: 100,

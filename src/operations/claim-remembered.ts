@@ -38,7 +38,7 @@ export async function claimRemembered(
     return draftOver(job, steps, now, database);
   });
   try {
-    return await take(store, drafts, picked, requests);
+    return await take(store, drafts, picked, requests, database);
   } finally {
     remembered.back(ids);
   }
@@ -58,13 +58,16 @@ async function take(
   drafts: readonly JobDraft[],
   picked: readonly StepKey[],
   requests: readonly ClaimRequest[],
+  database: string,
 ): Promise<Grants[]> {
   // Of a job past its deadline, which is about to end, nothing starts any more.
   const open = drafts.filter(({ job, now }) => job.deadline_at > now);
   const given = grantSteps(open, picked, requests);
-  const saved = await saveIfUnchanged(store, open, { database: open[0]?.database ?? '', workers: [] });
+  const saved = await saveIfUnchanged(store, open, { database, workers: [] });
   // Of those that were changed or locked meanwhile nothing is remembered any more: the next look, at once, locks first.
   const written = open.filter(({ job }) => saved.has(job.id));
+  for (const { job, steps, before } of drafts)
+    if (before.size === 0) store.remembered?.keep({ job, steps }, database);
   announce(store, written);
   return requests.map((request) => {
     const grants = given.get(request);

@@ -1,7 +1,6 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { setLockTimeout } from '../database/transaction.ts';
-import { LIMITS } from '../domain/limits.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import {
   type Demand,
@@ -21,6 +20,7 @@ import { claimRemembered } from './claim-remembered.ts';
 import type { ClaimRequest } from './claim-request.ts';
 import { type Grants, grantSteps } from './grant-steps.ts';
 import { lockRemoteTakers } from './lock-takers.ts';
+import { worthReading } from './remember-drafts.ts';
 import { addHandouts } from './remembered-handouts.ts';
 
 const LOCK_WAIT_MS = 200;
@@ -115,8 +115,8 @@ async function lockSomeJobs(tx: Tx, lanes: readonly Lane[]): Promise<LockedJob[]
 async function loadToRemember(store: Store, tx: Tx, drafts: readonly JobDraft[]): Promise<void> {
   const { remembered } = store;
   if (!remembered) return;
-  const unknown = drafts.filter(
-    ({ job }) => job.steps_total <= LIMITS.readWhole && remembered.look(job.id)?.job.version !== job.version,
+  const unknown = worthReading(
+    drafts.filter(({ job }) => remembered.look(job.id)?.job.version !== job.version),
   );
   if (unknown.length === 0) return;
   const steps = await loadWholeJobs(

@@ -1,4 +1,4 @@
-import { passesByItself } from '../database/sql-state.ts';
+import { sqlState } from '../database/sql-state.ts';
 import type { Store } from '../database/store.ts';
 import { inOneStatement } from '../database/transaction.ts';
 import { AppError } from '../domain/errors.ts';
@@ -8,15 +8,18 @@ import { type Inserted, insertJobs, type NewJob } from '../repositories/insert-j
 // Two statements at a time keep the database busy; what comes meanwhile goes together into the next one.
 const AT_ONCE = 2;
 const MOST_STEPS = 1_000;
+// Whoever waits longer, because another one is held up, is told so.
+const PATIENCE_MS = 5_000;
 
 interface Caller {
   job: NewJob;
+  timer: NodeJS.Timeout;
   resolve(inserted: Inserted): void;
   reject(error: unknown): void;
 }
 
 interface Desk {
-  waiting: Caller[];
+  waiting: Set<Caller>;
   busy: number;
 }
 
@@ -24,37 +27,57 @@ const desks = new WeakMap<Store, Desk>();
 
 /**
  * Inserts a job; resolves once it is committed, or was left out because its idempotency key is taken. Jobs that are
- * submitted at the same time share a statement, and so its way to the database and its commit; one that is alone waits for
- * nobody. Refused with `overloaded` when too many wait.
+ * submitted while two statements are on their way share the next one, and so its commit. Refused with `overloaded` when
+ * too many wait, or for too long.
  */
 export async function insertTogether(store: Store, job: NewJob): Promise<Inserted> {
-  const desk = desks.get(store) ?? { waiting: [], busy: 0 };
+  const desk = desks.get(store) ?? { waiting: new Set(), busy: 0 };
   desks.set(store, desk);
-  if (desk.waiting.length >= LIMITS.requestsWaiting) {
-    const detail = `${desk.waiting.length} jobs wait here to be stored; try again in a second, or at another server`;
-    throw new AppError('overloaded', detail);
-  }
+  if (desk.waiting.size >= LIMITS.requestsWaiting)
+    throw tooLong(`${desk.waiting.size} jobs wait here to be stored`);
   return await new Promise((resolve, reject) => {
-    desk.waiting.push({ job, resolve, reject });
+    const timer = setTimeout(() => {
+      desk.waiting.delete(caller);
+      reject(tooLong(`the job could not be stored within ${PATIENCE_MS / 1000} s`));
+    }, PATIENCE_MS);
+    const caller: Caller = { job, timer, resolve, reject };
+    desk.waiting.add(caller);
     if (desk.busy < AT_ONCE) void work(store, desk);
   });
 }
 
+/** How many jobs wait to be stored. */
+export function insertsWaiting(store: Store): number {
+  return desks.get(store)?.waiting.size ?? 0;
+}
+
+function tooLong(what: string): AppError {
+  return new AppError('overloaded', `${what}; try again in a second, or at another server`);
+}
+
 async function work(store: Store, desk: Desk): Promise<void> {
   desk.busy += 1;
-  while (desk.waiting.length > 0) await insert(store, nextOf(desk));
+  while (desk.waiting.size > 0) await insert(store, nextOf(desk));
   desk.busy -= 1;
 }
 
-/** The jobs that have waited longest, as many as make a statement of bearable size; always one. */
+/** Those who have waited longest, as many as make a statement of bearable size; always one. Now they are waited for. */
 function nextOf(desk: Desk): Caller[] {
+  const next: Caller[] = [];
   let steps = 0;
-  const end = desk.waiting.findIndex(({ job }) => {
-    steps += job.definition.steps.length;
-    return steps > MOST_STEPS;
-  });
-  return desk.waiting.splice(0, end === -1 ? desk.waiting.length : Math.max(1, end));
+  for (const caller of desk.waiting) {
+    steps += caller.job.definition.steps.length;
+    if (next.length > 0 && steps > MOST_STEPS) break;
+    next.push(caller);
+    desk.waiting.delete(caller);
+    clearTimeout(caller.timer);
+  }
+  // In one order of keys: two statements that wait for each other's would end by a deadlock.
+  return next.sort((a, b) => ((a.job.idempotencyKey ?? '') < (b.job.idempotencyKey ?? '') ? -1 : 1));
 }
+
+// What is refused may be the fault of one of them: of what is in it, or of another request with the same key.
+const OF_ONE = /^(2[23]...|55P03|40P01)$/;
 
 async function insert(store: Store, callers: readonly Caller[]): Promise<void> {
   try {
@@ -62,11 +85,8 @@ async function insert(store: Store, callers: readonly Caller[]): Promise<void> {
     const inserted = await inOneStatement(store.db, (tx) => insertJobs(tx, jobs));
     for (const { resolve } of callers) resolve(inserted);
   } catch (error) {
-    if (callers.length === 1 || passesByItself(error)) {
+    if (callers.length === 1 || !OF_ONE.test(sqlState(error) ?? '')) {
       for (const { reject } of callers) reject(error);
-      return;
-    }
-    // One of them cannot be stored: the others must not suffer for it.
-    for (const caller of callers) await insert(store, [caller]);
+    } else await Promise.all(callers.map((caller) => insert(store, [caller])));
   }
 }

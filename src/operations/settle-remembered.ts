@@ -33,15 +33,15 @@ export async function settleRemembered(
   const byJob = Map.groupBy(outcomes, (outcome) => outcome.job_id);
   const drafts: JobDraft[] = [];
   const taken: string[] = [];
-  for (const [id, theirs] of byJob) {
-    if (remembered.isLent(id)) for (const outcome of theirs) written.busy.add(outcome);
-    const known = remembered.take(id);
-    if (known === undefined) continue;
-    taken.push(id);
-    const draft = draftOver(known.job, known.steps, now, database);
-    if (applyAll(draft, theirs)) drafts.push(draft);
-  }
   try {
+    for (const [id, theirs] of byJob) {
+      if (remembered.isLent(id)) for (const outcome of theirs) written.busy.add(outcome);
+      const known = remembered.take(id);
+      if (known === undefined) continue;
+      taken.push(id);
+      const draft = draftOver(known.job, known.steps, now, database);
+      if (applyAll(draft, theirs)) drafts.push(draft);
+    }
     if (drafts.length > 0) await write(store, drafts, { byJob, database, handOff, written });
   } finally {
     remembered.back(taken);

@@ -1,17 +1,20 @@
 import { sqlState } from '../database/sql-state.ts';
 import type { Store, Tx } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
-import { LIMITS } from '../domain/limits.ts';
 import { type JobDraft, openDraft } from '../domain/moves/draft.ts';
 import { loadStepsAndDependents, loadWholeJobs } from '../repositories/load-steps.ts';
 import { findJobs, lockJobs } from '../repositories/lock-jobs.ts';
 import { addLoaded, advanceJobs, announce, type ClaimedStep, type HandOff } from './advance-jobs.ts';
+import { worthReading } from './remember-drafts.ts';
 import { addHandouts } from './remembered-handouts.ts';
-import { settleRemembered } from './settle-remembered.ts';
+import { settleRemembered, type Written } from './settle-remembered.ts';
 import { applyOutcome, type StepAfter, type StepOutcome, stepAfter } from './step-outcome.ts';
 
-/** What became of an outcome: written, refused because its claim is no longer valid, or left because its job is locked. */
-export type SettleResult = 'settled' | 'claim_lost' | 'busy';
+/**
+ * What became of an outcome: written, refused because its claim is no longer valid, left because its job is locked, or
+ * left because its job must be read first, which others of the batch need not wait for.
+ */
+export type SettleResult = 'settled' | 'claim_lost' | 'busy' | 'unread';
 
 export interface Settlement {
   /** One result an outcome, in their order. */
@@ -23,11 +26,13 @@ export interface Settlement {
 
 interface SettleOptions {
   mode: 'wait' | 'skip';
+  /** Where some are written from memory, the others come back `unread` at once. */
+  partly?: boolean;
   handOff?: (() => HandOff) | undefined;
 }
 
 /**
- * Writes outcomes and everything that follows from them, many jobs in one transaction; returns after the commit.
+ * Writes outcomes and everything that follows from them, many jobs in one statement or transaction; returns after the commit.
  * With `skip`, outcomes of jobs that somebody else holds come back `busy`, so that one stuck job holds up no other.
  * Of two outcomes for one claim the first wins. An outcome that the database cannot store fails its step instead.
  * `handOff` is asked for a fresh offer at every try of the transaction.
@@ -42,17 +47,30 @@ export async function settleSteps(
   const written = await settleRemembered(store, outcomes, options.handOff?.());
   const left = outcomes.filter((outcome) => !written.after.has(outcome) && !written.busy.has(outcome));
   if (left.length === outcomes.length) return settleLocked(store, outcomes, options);
-  // The offer was taken; and what was written must be told, whatever becomes of the rest.
-  const rest = left.length === 0 ? null : await settleLocked(store, left, { mode: 'skip' }).catch(() => null);
-  const restOf = new Map(left.map((outcome, index) => [outcome, index]));
-  const place = (outcome: StepOutcome) => restOf.get(outcome) ?? -1;
-  return {
-    results: outcomes.map((outcome) =>
-      written.after.has(outcome) ? 'settled' : (rest?.results[place(outcome)] ?? 'busy'),
-    ),
-    after: outcomes.map((outcome) => written.after.get(outcome) ?? rest?.after[place(outcome)] ?? null),
-    claims: written.claims,
-  };
+  if (left.length === 0 || options.partly) return together(outcomes, written, null);
+  const rest = await settleLocked(store, left, { mode: 'skip' });
+  // Meanwhile a claim may have been lost: whoever runs it looks.
+  for (const claim of written.claims) claim.handout = undefined;
+  return together(outcomes, written, new Map(left.map((outcome, index) => [outcome, [rest, index]])));
+}
+
+/** What became of each outcome, in their order: of some it was written from memory, of the rest under their jobs' locks. */
+function together(
+  outcomes: readonly StepOutcome[],
+  written: Written,
+  rest: ReadonlyMap<StepOutcome, [Settlement, number]> | null,
+): Settlement {
+  const results = outcomes.map((outcome): SettleResult => {
+    if (written.after.has(outcome)) return 'settled';
+    if (written.busy.has(outcome)) return 'busy';
+    const [settlement, index] = rest?.get(outcome) ?? [];
+    return settlement?.results[index ?? 0] ?? 'unread';
+  });
+  const after = outcomes.map((outcome) => {
+    const [settlement, index] = rest?.get(outcome) ?? [];
+    return written.after.get(outcome) ?? settlement?.after[index ?? 0] ?? null;
+  });
+  return { results, after, claims: written.claims };
 }
 
 async function settleLocked(
@@ -131,9 +149,9 @@ async function loadForOutcomes(
   outcomes: readonly StepOutcome[],
   toRemember: boolean,
 ): Promise<void> {
-  const small = toRemember ? drafts.filter(({ job }) => job.steps_total <= LIMITS.readWhole) : [];
-  const whole = small.map(({ job }) => job.id);
-  if (whole.length > 0) addLoaded(small, await loadWholeJobs(tx, whole));
-  const rest = outcomes.filter(({ job_id }) => !whole.includes(job_id));
+  const small = toRemember ? worthReading(drafts) : [];
+  const whole = new Set(small.map(({ job }) => job.id));
+  if (small.length > 0) addLoaded(small, await loadWholeJobs(tx, [...whole]));
+  const rest = outcomes.filter(({ job_id }) => !whole.has(job_id));
   if (rest.length > 0) addLoaded(drafts, await loadStepsAndDependents(tx, rest));
 }

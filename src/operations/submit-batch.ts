@@ -1,11 +1,17 @@
 import type { Store } from '../database/store.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { NormalJob } from '../domain/job-definition/normalise.ts';
-import { findByIdempotencyKeys, insertJobs, type NewJob, readClock } from '../repositories/insert-jobs.ts';
+import {
+  findByIdempotencyKeys,
+  type Inserted,
+  insertJobs,
+  type NewJob,
+  readClock,
+} from '../repositories/insert-jobs.ts';
 import { announce } from './advance-jobs.ts';
 import { draftSubmitted } from './draft-submitted.ts';
 import { giveWay } from './give-way.ts';
-import { addWork } from './remember-drafts.ts';
+import { settleNew } from './remember-drafts.ts';
 import { idempotencyConflict } from './submit-job.ts';
 
 /** Steps that one statement inserts: about a tenth of a second, far from any timeout, and little to hold in memory. */
@@ -92,13 +98,17 @@ async function inTurn<Result>(store: Store, work: () => Promise<Result>): Promis
 async function insertAll(store: Store, jobs: readonly NewJob[]): Promise<boolean> {
   const taken = new Error('the idempotency key is taken');
   try {
-    await inTransaction(store.db, async (tx) => {
+    const parts = await inTransaction(store.db, async (tx) => {
+      const parts: { some: NewJob[]; inserted: Inserted }[] = [];
       for (const some of inParts(jobs)) {
         const inserted = await insertJobs(tx, some);
         if (inserted.jobs.size < some.length) throw taken;
-        for (const { draft } of some) draft.database = inserted.database;
+        parts.push({ some, inserted });
       }
+      return parts;
     });
+    // Not before the commit: a transaction that is tried again inserts the same drafts.
+    for (const { some, inserted } of parts) for (const job of some) settleNew(store, job, inserted);
     return true;
   } catch (error) {
     // Thrown, because only so the jobs that were inserted before it was found out are taken back.
@@ -124,9 +134,5 @@ function* inParts(jobs: readonly NewJob[]): Generator<NewJob[]> {
 
 function announceAll(store: Store, jobs: readonly NewJob[]): void {
   const drafts = jobs.map(({ draft }) => draft);
-  for (const { draft, definition, traceparent } of jobs) {
-    draft.job.version = 1;
-    if (store.remembered) addWork(draft, definition, traceparent);
-  }
   announce(store, drafts);
 }

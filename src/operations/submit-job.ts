@@ -6,7 +6,7 @@ import type { ReadJob } from '../repositories/read-jobs.ts';
 import { announce } from './advance-jobs.ts';
 import { draftSubmitted } from './draft-submitted.ts';
 import { insertTogether } from './insert-together.ts';
-import { addWork } from './remember-drafts.ts';
+import { settleNew } from './remember-drafts.ts';
 
 /** A stored job: made now, `job` as it was then, or by an earlier request with the same key (`replayed`). */
 export type Submitted = { id: string; replayed: false; job: ReadJob } | { id: string; replayed: true };
@@ -33,9 +33,7 @@ export async function submitJob(
     });
     const stored = inserted.jobs.get(draft.job.id);
     if (stored) {
-      draft.job.version = 1;
-      draft.database = inserted.database;
-      if (store.remembered) addWork(draft, job, traceparent);
+      settleNew(store, { draft, definition: job, traceparent }, inserted);
       announce(store, [draft]);
       return { id: draft.job.id, replayed: false, job: stored };
     }

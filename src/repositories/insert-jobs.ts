@@ -4,7 +4,6 @@ import type { Tables } from '../database/tables.ts';
 import type { NormalJob } from '../domain/job-definition/normalise.ts';
 import type { JobDraft } from '../domain/moves/draft.ts';
 import { type BulkKind, rowsToInsert } from './bulk-rows.ts';
-import { placeInTime } from './draft-changes.ts';
 import { DATABASE_RUN } from './lock-jobs.ts';
 import { JOB_COLUMNS as READ_JOB_COLUMNS } from './read-job-list.ts';
 import type { ReadJob } from './read-jobs.ts';
@@ -103,15 +102,16 @@ const STEP_COLUMNS = columns(STEP_KINDS);
 const STEP_VALUES = values('d', STEP_KINDS);
 const READ_COLUMNS = sql.raw(READ_JOB_COLUMNS.map(quoted).join(', '));
 
-/** What was inserted: each job as a reader sees it, by its id, and in which run of the database that was. */
+/** What was inserted: each job as a reader sees it, by its id; when, in milliseconds; and in which run of the database. */
 export interface Inserted {
   jobs: ReadonlyMap<string, ReadJob>;
+  now: number;
   database: string;
 }
 
 /**
  * Inserts jobs, each with all its steps, in one statement, as their drafts have them; the drafts' instants are milliseconds
- * relative to the moment of the insert, and are set right then. Jobs whose idempotency key is taken are left out.
+ * relative to the moment of the insert: `placeInTime` sets them right once that is committed. Jobs whose idempotency key is taken are left out.
  */
 export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<Inserted> {
   const steps = jobs.flatMap(({ draft, definition }) =>
@@ -133,11 +133,7 @@ export async function insertJobs(tx: Tx, jobs: readonly NewJob[]): Promise<Inser
     select i.*, c.now, (extract(epoch from c.now) * 1000)::float8 as now_ms, ${DATABASE_RUN} as database
     from inserted i cross join clock c`.execute(tx);
   const byId = new Map(rows.map((row) => [row.id, row]));
-  for (const { draft } of jobs) {
-    const row = byId.get(draft.job.id);
-    if (row) placeInTime(draft, row.now_ms);
-  }
-  return { jobs: byId, database: rows[0]?.database ?? '' };
+  return { jobs: byId, now: rows[0]?.now_ms ?? 0, database: rows[0]?.database ?? '' };
 }
 
 function jobRow({ draft, definition, hash, idempotencyKey, traceparent }: NewJob): object {

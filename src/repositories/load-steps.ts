@@ -82,7 +82,7 @@ export async function loadWholeJobs(tx: Tx, jobIds: readonly string[]): Promise<
     select s.* from unnest(${sql.val([...jobIds])}::uuid[]) as k (job_id)
     cross join lateral (
       select ${STEP_COLUMNS}, case when s.with_reads is null and coalesce(octet_length(s."with"::text), 0) <=
-        ${sql.lit(LIMITS.rememberedWith)} then jsonb_build_object('with', s."with") end as work
+        ${sql.lit(LIMITS.rememberedValue)} then jsonb_build_object('with', s."with") end as work
       from step s where s.job_id = k.job_id offset 0
     ) s`.execute(tx);
   return rows;

@@ -92,9 +92,13 @@ export function createHandOffs(options: {
         mine[kind] += 1;
         return terms;
       };
+      let given = new Set<ClaimedStep>();
       const handOff = (): HandOff => {
         giveBack();
         granted = [];
+        // What the try before gave was not committed, else there would be no other one.
+        for (const taker of takers) taker.claims = taker.claims.filter((claim) => !given.has(claim));
+        given = new Set();
         return {
           workers: [...new Set(takers.map(({ terms }) => terms.claimed_by))],
           take(step, jobId, leaving) {
@@ -105,8 +109,10 @@ export function createHandOffs(options: {
           },
           granted(claim, to) {
             const taker = takers.find((one) => one.terms === to);
-            if (taker) taker.claims.push(claim);
-            else {
+            if (taker) {
+              taker.claims.push(claim);
+              given.add(claim);
+            } else {
               granted.push(claim);
               chains.set(claim, chainOf(claim.job_id));
             }

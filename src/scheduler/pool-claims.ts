@@ -55,6 +55,8 @@ export function createPoolClaims(options: {
         done(grants) {
           if (typeof grants === 'object') void start(grants.claims);
           held.giveBack(reserved);
+          // Some were changed or held by others meanwhile: that tells nothing about the queue, and the next look may.
+          if (typeof grants !== 'object' || grants.claims.length < granted.length) return 0;
           // No room at all tells nothing about the queue; room that was left tells that it is empty.
           const empty = { slot: reserved.slot < free.slot, instant: reserved.instant < free.instant };
           handOffs.queueSeen(empty);

@@ -13,6 +13,8 @@ import type { HandOffs } from './hand-offs.ts';
 import type { Held, HeldSteps, Kind } from './held-steps.ts';
 import { type RenderedHandout, runStep } from './run-step.ts';
 
+const LOADED = 256;
+
 /** The server's own pool: runs what was claimed for it. */
 export interface Pool {
   /** Which room the step would take here; null when it cannot run here. */
@@ -60,6 +62,20 @@ export function createPool(options: {
     end(claim, attemptEnd);
   };
 
+  const hand = async (claims: readonly ClaimedStep[]) => {
+    const handouts = await handOutPatiently(claims, {
+      ...{ store, log, ms: settings.claimTtlMs, stopped: () => closed },
+    });
+    for (const claim of claims) {
+      const handout = handouts?.get(claim.claim_id);
+      if (handout && claim.handout === undefined && handout.rendered.ok)
+        held.weigh(claim.claim_id, jsonBytes(handout.rendered.value));
+      if (handout) void run(claim, handout);
+      // Nothing was loaded: given back. This one was not: it is no longer, or never became, ours.
+      else end(claim, handouts === null ? { kind: 'released' } : null);
+    }
+  };
+
   return {
     kindOf(step) {
       const action = actionOf(step.uses);
@@ -71,20 +87,12 @@ export function createPool(options: {
       if (claims.length === 0) return;
       for (const claim of claims)
         held.add(claim, actionOf(claim.uses)?.instant ?? false, options.handOffs().lengthOf(claim));
-      const handouts = await handOutPatiently(claims, {
-        store,
-        log,
-        ms: settings.claimTtlMs,
-        stopped: () => closed,
-      });
-      for (const claim of claims) {
-        const handout = handouts?.get(claim.claim_id);
-        if (handout && claim.handout === undefined && handout.rendered.ok)
-          held.weigh(claim.claim_id, jsonBytes(handout.rendered.value));
-        if (handout) void run(claim, handout);
-        // Nothing was loaded: given back. This one was not: it is no longer, or never became, ours.
-        else end(claim, handouts === null ? { kind: 'released' } : null);
-      }
+      // What is remembered runs at once. The rest may be large: it is loaded bit by bit.
+      const known = claims.filter(({ handout }) => handout !== undefined);
+      const unknown = claims.filter(({ handout }) => handout === undefined);
+      if (known.length > 0) await hand(known);
+      for (let from = 0; from < unknown.length; from += LOADED)
+        await hand(unknown.slice(from, from + LOADED));
     },
     close() {
       closed = true;

@@ -41,11 +41,14 @@ interface Entry {
   errors: number;
   /** Of its output, as JSON. */
   bytes: number;
+  /** Its job was not remembered when others were: it goes with its like. */
+  unread: boolean;
   /** Its job shares no batch: one that cannot be written must not keep others from being written. */
   alone: boolean;
 }
 
 function fits(entry: Entry, first: Entry | undefined): boolean {
+  if (first !== undefined && entry.unread !== first.unread) return false;
   if (first === undefined || !(entry.alone || first.alone)) return true;
   return entry.outcome.job_id === first.outcome.job_id;
 }
@@ -64,7 +67,7 @@ export function createSettler(options: {
   store: Store;
   log: Logger;
   offer: (outcomes: readonly StepOutcome[], takers: readonly RemoteTaker[]) => Offer;
-  onSettled: (outcome: StepOutcome, result: Exclude<SettleResult, 'busy'>) => void;
+  onSettled: (outcome: StepOutcome, result: Exclude<SettleResult, 'busy' | 'unread'>) => void;
   onHandedOff: (claims: ClaimedStep[]) => void;
   /** Told of the size of each batch. */
   onBatch?: (size: number) => void;
@@ -117,11 +120,14 @@ export function createSettler(options: {
     const offer = options.offer(outcomes, takersOf(batch));
     try {
       options.onBatch?.(batch.length);
-      const { results, after, claims } = await settleSteps(store, outcomes, { mode, handOff: offer.handOff });
+      const { results, after, claims } = await settleSteps(store, outcomes, {
+        ...{ mode, handOff: offer.handOff, partly: true },
+      });
       const busy: Entry[] = [];
       results.forEach((result, index) => {
         const entry = batch[index] as Entry;
         if (result === 'busy') busy.push(entry);
+        else if (result === 'unread') waiting.push(Object.assign(entry, { unread: true }));
         else settled(entry, result, after[index]);
       });
       if (busy.length > 0) tryBusyAgain(busy);
@@ -202,7 +208,16 @@ export function createSettler(options: {
     push(outcome, remote) {
       const { end } = outcome;
       const bytes = end.kind === 'succeeded' && end.output !== null ? jsonBytes(end.output) : 0;
-      waiting.push({ outcome, remote, since: performance.now(), busy: 0, errors: 0, alone: false, bytes });
+      waiting.push({
+        outcome,
+        remote,
+        since: performance.now(),
+        busy: 0,
+        errors: 0,
+        alone: false,
+        unread: false,
+        bytes,
+      });
       // Outcomes that end in the same turn of the event loop share a batch.
       if (!scheduled) setImmediate(start);
       scheduled = true;

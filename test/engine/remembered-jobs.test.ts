@@ -6,10 +6,12 @@ import type { Store } from '../../src/database/store.ts';
 import { createWakeUps } from '../../src/database/wake-ups.ts';
 import type { ClaimedStep, HandOff } from '../../src/operations/advance-jobs.ts';
 import { cancelJob } from '../../src/operations/cancel-job.ts';
+import { claimSteps } from '../../src/operations/claim-steps.ts';
 import { pauseJob } from '../../src/operations/pause-job.ts';
 import { registerWorker } from '../../src/operations/register-worker.ts';
 import { removeWorker } from '../../src/operations/remove-worker.ts';
 import { settleSteps } from '../../src/operations/settle-steps.ts';
+import { submitBatch } from '../../src/operations/submit-batch.ts';
 import { submitJob } from '../../src/operations/submit-job.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { brokenInvariants, readRows } from './invariants.ts';
@@ -215,6 +217,57 @@ describe('what a server remembers', () => {
     const { rows } = await sql<{ name: string; status: string }>`
       select name, status from step where job_id = ${id} order by ordinal`.execute(database.db);
     expect(rows.map(({ status }) => status)).toEqual(['failed', 'cancelled', 'ready']);
+    await soundRows();
+  });
+
+  it('is what was committed: a batch that is tried again is stored as of now', async () => {
+    let inserts = 0;
+    const failing: KyselyPlugin = {
+      transformQuery({ node, ...rest }) {
+        // The database ends the transaction once, between the two statements that the batch needs.
+        if ('queryId' in rest && JSON.stringify(node).includes('insert into job') && ++inserts === 2)
+          throw Object.assign(new Error('deadlock detected'), { code: '40P01' });
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    };
+    const once = { ...mine, db: database.db.withPlugin(failing) };
+    const steps = Array.from({ length: 2_500 }, (_, index) => ({ name: `s${index}`, uses: 'value' }));
+    const job = work.normal({ name: 'large', steps });
+    const { jobs } = await submitBatch(once, [job, job], { requestHash: 'batch' });
+    expect([inserts, jobs.length]).toEqual([4, 2]);
+    const { rows } = await sql<{ days: number }>`
+      select extract(epoch from deadline_at - clock_timestamp())::float8 / 86400 as days from job`.execute(
+      database.db,
+    );
+    for (const { days } of rows) expect(Math.round(days)).toBe(30);
+  });
+
+  it('is kept of jobs that were looked at and not taken', async () => {
+    const [first, second] = [await work.submitGraph(mine, CHAIN), await work.submitGraph(mine, CHAIN)];
+    await work.claim(mine, 1, ME);
+    expect([memory.look(first)?.job.version, memory.look(second)?.job.version]).toEqual([2, 1]);
+  });
+
+  it('holds nothing large', async () => {
+    const id = await work.submitGraph(mine, { a: [], b: [] });
+    const [a] = await work.claim(mine, 1, ME);
+    const error = { code: 'went_wrong', message: 'x'.repeat(5_000) };
+    const failed = work.outcome(a as ClaimedStep, { kind: 'failed', error, retryable: false });
+    await settleSteps(mine, [failed], { mode: 'skip' });
+    expect(memory.look(id)).toBeUndefined();
+    await soundRows();
+  });
+});
+
+describe('claims of the own pool', () => {
+  it('take a refusal for what it is, not for an empty queue', async () => {
+    const id = await work.submitGraph(mine, { a: [], b: [], c: [] });
+    await work.claim(other, 1);
+    const uses = [{ uses: 'value', max: 10 }];
+    const request = { workerId: ME, uses, queues: null, ttlMs: 60_000 };
+    expect(await claimSteps(mine, [request])).toMatchObject([{ claims: [], more: true }]);
+    expect(await claimSteps(mine, [request])).toMatchObject([{ claims: [{ job_id: id }, { job_id: id }] }]);
     await soundRows();
   });
 });

@@ -320,7 +320,7 @@ test('a batch is announced once it is stored, all jobs of it', async () => {
   ];
   store.observe = (drafts) => seen.push(...drafts.map(({ job }) => job.version));
   try {
-    await batch([...numbered(3, 'heard'), { ...hello, delay: '1h' }]);
+    await batch([...numbered(3, 'heard'), { ...hello, delay: '1s' }]);
     expect(heard.sort()).toEqual(['4 jobs', 'due', 'ready']);
     expect(seen).toEqual([1, 1, 1, 1]);
     const headers = { 'idempotency-key': 'heard' };

@@ -38,15 +38,22 @@ export async function findLanes(db: Kysely<Tables>, { wanted }: Demand): Promise
   return rows;
 }
 
-/** The steps that come first in all these lanes together, in order; somebody else may be taking them. */
+/**
+ * The steps that come first in all these lanes together, in order, and of each lane so many that a crowded one hides none
+ * of the others. Somebody else may be taking them.
+ */
 export async function peekReadySteps(db: Kysely<Tables>, { wanted, total }: Demand): Promise<StepKey[]> {
-  const columns = sql`s.job_id, s.ordinal, s.priority, s.turn`;
+  const columns = sql`s.job_id, s.ordinal, s.priority, s.turn, ${NTH_OF_LANE}`;
   const { rows } = await sql<StepKey>`${withLanes(wanted)}
-    select s.job_id, s.ordinal from lane
-    cross join lateral (${firstOfLane(columns, sql`lane.max`)}) s
-    order by s.priority desc, s.turn limit ${Math.min(total, LIMITS.claimsPerRequest)}`.execute(db);
+    select job_id, ordinal from (
+      select s.*, row_number() over (order by s.priority desc, s.turn) as place
+      from lane cross join lateral (${firstOfLane(columns, sql`lane.max`)}) s
+    ) s where place <= ${total} or nth <= ceil(${total} / (select count(*) from lane)::float8)
+    order by place`.execute(db);
   return rows;
 }
+
+const NTH_OF_LANE = sql`row_number() over (order by s.priority desc, s.turn) as nth`;
 
 function withLanes(wanted: readonly Wanted[]): RawBuilder<unknown> {
   return sql`
@@ -79,7 +86,7 @@ export async function narrowLanes(
 ): Promise<readonly Lane[]> {
   if (lanes.reduce((sum, { max }) => sum + max, 0) <= 2 * total) return lanes;
   const share = Math.ceil(total / lanes.length);
-  const ofLane = sql`s.priority, s.turn, row_number() over (order by s.priority desc, s.turn) as nth`;
+  const ofLane = sql`s.priority, s.turn, ${NTH_OF_LANE}`;
   const { rows } = await sql<Lane>`
     select queue, uses, count(*)::int4 as max from (
       select lane.queue, lane.uses, s.nth, row_number() over (order by s.priority desc, s.turn) as place

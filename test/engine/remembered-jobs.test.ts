@@ -270,4 +270,31 @@ describe('claims of the own pool', () => {
     expect(await claimSteps(mine, [request])).toMatchObject([{ claims: [{ job_id: id }, { job_id: id }] }]);
     await soundRows();
   });
+
+  it('see what one queue has behind the crowds of others', async () => {
+    const steps = (uses: string, queue: string) =>
+      Array.from({ length: 5 }, (_, index) => ({ name: `${queue}${index}`, uses, queue }));
+    for (const [uses, queue] of [
+      ['value', 'one'],
+      ['value', 'two'],
+      ['wait', 'three'],
+    ] as const) {
+      const job = work.normal({
+        name: 'crowd',
+        steps: steps(uses, queue).map((step) => ({ ...step, with: uses === 'wait' ? { for: '1s' } : null })),
+      });
+      await submitJob(mine, job, { requestHash: queue });
+    }
+    const uses = [
+      { uses: 'value', max: 5 },
+      { uses: 'wait', max: 1 },
+    ];
+    let values = 5;
+    const accept = ({ uses }: { uses: string }) => uses !== 'value' || --values >= 0;
+    const request = { workerId: ME, uses, room: 6, queues: null, ttlMs: 60_000, accept };
+    const [grants] = await claimSteps(mine, [request]);
+    const taken = typeof grants === 'object' ? grants.claims.map((claim) => claim.uses).sort() : [];
+    expect(taken).toEqual(['value', 'value', 'value', 'value', 'value', 'wait']);
+    await soundRows();
+  });
 });
